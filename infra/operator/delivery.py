@@ -1,4 +1,4 @@
-"""A thread that delivers what is stored, one thing after the other, until it is taken."""
+"""A thread that delivers stored items one after another, each until it is accepted."""
 
 import threading
 import time
@@ -13,27 +13,27 @@ from infra.store.journal import JournalStore
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
 _ALARMING_FAILURES = 8
-"""In a row, after two minutes: only an outage that stays is worth a word."""
+"""Failures in a row, some two minutes: only a lasting outage is worth reporting."""
 
 
 class NotDeliveredError(Exception):
-    """Something did not arrive for now."""
+    """An item could not be delivered for now."""
 
     def __init__(
         self, why: str, *, may_have_arrived: bool, retry_after_s: float | None = None
     ) -> None:
-        """Say why, and when to try again; None: as the sender sees fit."""
+        """Say why, and when to try again; None: left to the thread."""
         super().__init__(why)
         self.may_have_arrived = may_have_arrived
         self.retry_after_s = retry_after_s
 
 
 class ChannelClosedError(Exception):
-    """The other side takes nothing until somebody changes something, here or there."""
+    """The other side accepts nothing until something is changed, here or there."""
 
 
 class DeliveryThread(ABC):
-    """Delivers to one place, and tries again ever more seldom while that place takes nothing."""
+    """Delivers to one target, and retries ever more rarely while it accepts nothing."""
 
     def __init__(
         self,
@@ -44,14 +44,14 @@ class DeliveryThread(ABC):
         first_pause_s: float = _FIRST_PAUSE_S,
         on_trouble: Callable[[str, str | None], None] = lambda _channel, _why: None,
     ) -> None:
-        """Start nothing yet.
+        """Prepare the thread; `start` starts it.
 
         Args:
-            channel: its name.
+            channel: name of the target.
             journals: the database.
             rng: for the jitter of pauses.
             first_pause_s: after a first failure; doubles with each further one, up to a minute.
-            on_trouble: told the channel, and why it takes nothing; None once it does again.
+            on_trouble: called with the channel and why it accepts nothing; None once it does again.
         """
         self.channel = channel
         self._journals = journals
@@ -64,28 +64,28 @@ class DeliveryThread(ABC):
         self._is_idle = False
         self._is_to_start_over = False
         self._failures = 0
-        """In a row."""
+        """Failures in a row."""
         self.trouble: str | None = None
-        """Why it takes nothing, until it takes something again."""
+        """Why it accepts nothing; empty once it does again."""
         self._thread = threading.Thread(target=self._run, name=channel, daemon=True)
 
     @abstractmethod
     def _deliver_next(self) -> bool:
-        """Deliver what is next; False where nothing waits.
+        """Deliver the next item; return False if nothing waits.
 
         Raises:
             NotDeliveredError: try again later.
-            ChannelClosedError: try again later, and let people know.
-            JournalError: what is next cannot be read, or what became of it cannot be stored.
+            ChannelClosedError: try again later, and notify the operator.
+            JournalError: the next item cannot be read, or its outcome cannot be stored.
         """
 
     @property
     def _look_every_s(self) -> float | None:
-        """After which it looks whether anything waits, though nobody said so; None: never."""
+        """Interval in which it checks for waiting items without being woken; None: never."""
         return None
 
     def start(self) -> None:
-        """Begin with what waits from an earlier run."""
+        """Start, with what waits from an earlier run."""
         self._thread.start()
 
     def wake(self) -> None:
@@ -95,13 +95,13 @@ class DeliveryThread(ABC):
             self._changed.notify_all()
 
     def start_over(self) -> None:
-        """Try again at once, as if nothing had failed; from any thread."""
+        """Retry at once, as if nothing had failed; from any thread."""
         with self._changed:
             self._is_to_start_over = True
             self._changed.notify_all()
 
     def close(self, timeout_s: float) -> None:
-        """Carry on for at most this time, then stop; what still waits stays stored."""
+        """Continue for at most this time, then stop; what still waits stays stored."""
         deadline_s = time.monotonic() + timeout_s
         with self._changed:
             self._changed.wait_for(lambda: self._is_idle and not self._has_more, timeout_s)
@@ -128,7 +128,7 @@ class DeliveryThread(ABC):
             self._pause(_LONGEST_PAUSE_S)
 
     def _carry_on(self) -> None:
-        """Deliver something, or wait: for more, or until it is worth another try."""
+        """Deliver an item, or wait: for more, or for the time of the next retry."""
         try:
             if self._take_next():
                 self._recover()
@@ -143,7 +143,7 @@ class DeliveryThread(ABC):
             logger.warning("{}", error)
             self._pause(self._pause_s())
         except Exception as error:  # noqa: BLE001 (the outermost loop: a channel must not end unseen)
-            # Its type alone: the words of a library may hold an address with its secret.
+            # Only its type: a library's message may contain an address with its secret.
             self._fail(f"it fails by {type(error).__name__}")
 
     def _fail(self, why: str, *, pause_s: float | None = None, is_refused: bool = False) -> None:

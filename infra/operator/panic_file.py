@@ -1,8 +1,8 @@
-"""The file PANIC: a panic that needs nobody to listen, nor anybody to live on.
+"""The file PANIC: requests a panic without a listening or even a running process.
 
-Whoever makes the file in the run directory has asked for a panic. It is taken away once the
-portfolio has stored that, if only in the reserve; until then it is asked again, also by the next
-process after a kill.
+Creating the file in the run directory requests a panic. It is removed once the portfolio has stored
+the panic, if only in the reserve; until then the request is repeated, also by the next process
+after a kill.
 """
 
 import os
@@ -22,47 +22,47 @@ FILE = "PANIC"
 
 
 class PanicFile:
-    """Watches for the file, and carries what it asks to the portfolio."""
+    """Watches for the file, and passes its request to the portfolio."""
 
     def __init__(self, directory: Path, ask: Callable[[str], bool]) -> None:
-        """Watch nothing yet.
+        """Prepare the watcher; `start` starts it.
 
         Args:
             directory: of the run.
-            ask: takes who asks, and tells whether a panic is latched that outlives the process.
+            ask: takes the requester, and tells whether the panic is latched and survives a kill.
         """
         self.path = directory / FILE
         self._ask = ask
         self._asked_by: str | None = None
-        """Who asked where the file could not be made; a kill forgets that."""
+        """Requester, if the file could not be created; a kill loses this request."""
         self._pause_s = _LOOK_EVERY_S
         self._looked = threading.Condition()
         self._is_stopping = False
         self._thread = threading.Thread(target=self._watch, name="panic", daemon=True)
 
     def request(self, who: str) -> None:
-        """Make the file; from any thread, also before anybody watches."""
+        """Create the file; from any thread, also before `start`."""
         try:
             request_panic(self.path.parent, who)
         except OSError as error:
             self._asked_by = who
-            logger.error("panic is asked for without the file {}: {}", self.path, error.strerror)
+            logger.error("panic is requested without the file {}: {}", self.path, error.strerror)
         with self._looked:
             self._looked.notify_all()
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Start watching."""
         self._thread.start()
 
     def close(self) -> None:
-        """Watch no more; a file that is not done with waits for the next process."""
+        """Stop watching; an unprocessed file waits for the next process."""
         with self._looked:
             self._is_stopping = True
             self._looked.notify_all()
         self._thread.join(_LOOK_EVERY_S * 10)
 
     def wait_taken(self, timeout_s: float) -> bool:
-        """Wait until what was asked is stored; False where that takes longer."""
+        """Wait until the panic is stored; return False on timeout."""
         with self._looked:
             return self._looked.wait_for(lambda: not self._is_asked(), timeout_s)
 
@@ -71,7 +71,7 @@ class PanicFile:
             try:
                 self._carry()
             except Exception:  # noqa: BLE001 (the last line of defence must not end)
-                logger.opt(exception=True).error("the file {} cannot be seen to", self.path)
+                logger.opt(exception=True).error("the file {} could not be processed", self.path)
             with self._looked:
                 self._looked.notify_all()
                 if not self._is_stopping:
@@ -83,7 +83,7 @@ class PanicFile:
     def _carry(self) -> None:
         if not self._is_asked():
             return
-        # Whoever cannot answer now gets time.
+        # Allow time to a portfolio that cannot answer now.
         self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
         if not self._ask(self._asked_by or self._who() or "the file PANIC"):
             return
@@ -94,15 +94,15 @@ class PanicFile:
     def _who(self) -> str:
         try:
             return plain(read_regular(self.path).decode(errors="replace").strip()[:80])
-        except OSError:  # it is there, and that is what counts
+        except OSError:  # the file exists, and that is what counts
             return ""
 
 
 def request_panic(directory: Path, who: str) -> None:
-    """Make the file so that it survives whatever comes next; on a full disk an empty one does.
+    """Create the file and sync it; on a full disk an empty one is enough.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
     file = os.open(directory / FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
@@ -114,7 +114,7 @@ def request_panic(directory: Path, who: str) -> None:
 
 
 def is_run_directory(directory: Path) -> bool:
-    """Tell whether a run was ever started in a directory, as far as this user may look into it."""
+    """Tell whether a run was ever started in a directory, as far as this user can see."""
     try:
         return (directory / RUN_LOCK).exists()
     except PermissionError:
@@ -122,15 +122,15 @@ def is_run_directory(directory: Path) -> bool:
 
 
 def panic_by_file(directory: Path, who: str, why: str) -> tuple[bool, str]:
-    """Ask for a panic by the file, which needs nobody to listen.
+    """Request a panic by the file, which needs no listening process.
 
     Args:
         directory: of the run.
-        who: asks.
-        why: not otherwise; empty: nothing takes commands there.
+        who: the requester.
+        why: no other way was possible; empty: nothing takes commands there.
 
     Returns:
-        Whether it is asked for, and the words for it.
+        Whether it was requested, and the text to show.
     """
     why = why or f"nothing takes commands in {directory}"
     try:
@@ -138,7 +138,7 @@ def panic_by_file(directory: Path, who: str, why: str) -> tuple[bool, str]:
     except OSError as error:
         return False, (
             f"{why}; and {directory / FILE} cannot be made: {error.strerror}. SIGUSR2 to the "
-            "process asks for a panic too."
+            "process requests a panic too."
         )
     return True, (
         f"{why}; so the file {directory / FILE} was created, which requests the panic: a system "

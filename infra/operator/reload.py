@@ -31,11 +31,11 @@ class FollowingPairs(Protocol):
     def follow(
         self, source: SettingsSource, operator: str, origin: tuple[int, int] | None
     ) -> Mapping[str, Reply]:
-        """Let pairs join and leave as the file has changed; return what came of each."""
+        """Let pairs join and leave as the file has changed; return the result of each."""
 
 
 class Reload:
-    """Holds the settings of a running system against their files."""
+    """Compares the settings of a running system with their files, and applies changes."""
 
     def __init__(
         self,
@@ -45,32 +45,32 @@ class Reload:
         apply: Callable[[Settings], None],
         now_ms: Callable[[], int],
     ) -> None:
-        """Know the settings that the run began with.
+        """Take the settings that the run began with.
 
         Args:
-            settings: as they are.
-            file: where they come from, besides the project's own.
+            settings: currently in force.
+            file: where they come from, besides settings.yaml.
             record: stores what changed.
-            apply: lets settings hold that differ in what is changeable alone.
+            apply: puts settings into force that differ only in what is changeable.
             now_ms: the present.
         """
         self.settings = settings
-        """Of the run, as they are now."""
+        """Settings currently in force."""
         self._file = file
         self._record = record
         self._apply = apply
         self._now_ms = now_ms
         self.pairs: FollowingPairs | None = None
-        """Lets pairs join and leave; None: they stay as they are."""
+        """Lets pairs join and leave; None: the pairs do not change."""
 
     def __call__(self, operator: str, origin: Origin) -> Reply:
-        """Take over what can be changed, and name the rest; all or, where it is wrong, nothing.
+        """Apply what can be changed, and name the rest; nothing if the file is wrong.
 
         Raises:
             ConfigError: the settings are wrong.
         """
         source = SettingsSource(self._file, environ=os.environ, dotenv=default_dotenv())
-        source.settings()  # all that is wrong with it, before anything is changed
+        source.settings()  # reports all errors before anything is changed
         replies: Mapping[str, Reply] = {}
         if self.pairs is not None:
             replies = self.pairs.follow(source, operator, origin())
@@ -100,10 +100,10 @@ def _is_done(reply: Reply) -> bool:
 
 
 def _taken_over(old: Settings, new: Settings) -> Settings:
-    """Return the old settings with what can change while running as it is in the new ones.
+    """Return the old settings with the changeable parts of the new ones.
 
-    The numbers of the strategy cannot: each decision must be explained by the rules that its run
-    began with. Secrets, addresses, files and ports belong to what was opened at the start.
+    The strategy's numbers are not changeable: each decision must be explained by the rules that its
+    run began with. Secrets, addresses, files and ports belong to what was opened at the start.
     """
     level = {"level": new.logging.level}
     notices = {name: getattr(new.notifications, name) for name in _OF_NOTICES}

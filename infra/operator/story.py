@@ -19,7 +19,7 @@ _LEAST: tuple[Callable[[Step], bool], ...] = (
     lambda step: step.name == "answer",
     lambda step: step.name == "candle",
 )
-"""What is left out where it is too long, the least of it first: others hold it as well."""
+"""Links left out of a long story, the least important first: others imply them."""
 
 
 def tell_why(journal: Location, directory: Path, wanted: str) -> Reply:
@@ -33,7 +33,7 @@ def tell_why(journal: Location, directory: Path, wanted: str) -> Reply:
         story = story_of(wanted, facts, TraceReader(trace_directory(directory)))
     finally:
         facts.close()
-    # Of a close every condition is the answer.
+    # For a close every condition is part of the answer.
     is_close = wanted.startswith(CLOSE)
     lines = map(_line, story.steps) if is_close else _lines(_shortened(story.steps), wanted)
     return Reply(
@@ -53,7 +53,7 @@ def _shortened(steps: Sequence[Step]) -> list[Step]:
 
 
 def _lines(steps: Sequence[Step], wanted: str) -> list[str]:
-    """Return the beginning and the end, where still not all can be said."""
+    """Return the beginning and the end, if it is still too long."""
     lines, half = [_line(step) for step in steps], _LINES // 2
     if len(lines) <= _LINES:
         return lines

@@ -94,7 +94,7 @@ def test_keys_take_over_amid_trades_and_what_the_exchange_says_of_them_is_masked
 
     assert refused_before == []
     assert [line for line in run.lines() if "10003" in line] == []
-    assert said.count("waits until the run of") == said.count("trades by the new key") == 2
+    assert said.count("waiting until the run of") == said.count("now uses the new key") == 2
     assert [entry.next for entry in Keystore(tmp_path / "store").entries().values()] == [None] * 2
     assert gaps(journal) == {CANDLE_MS}
     assert sum("***" in detail for detail in rejected(read_journal(journal))) == 2

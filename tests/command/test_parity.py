@@ -141,15 +141,15 @@ _STOPPED = "(SELECT MIN(fact_id) FROM execution WHERE client_order_id IS NULL AN
         ),
         (
             f"UPDATE intent SET reason = 'TIME' WHERE fact_id = {_EXIT}",
-            "the rules say REGIME, done was TIME",
+            "the rules say REGIME, the run did TIME",
         ),
         (
             f"UPDATE execution SET reason = 'LIQUIDATION' WHERE fact_id = {_STOPPED}",
-            "done was LIQUIDATION",
+            "the run did LIQUIDATION",
         ),
         (
             _BY_THE_OPERATOR,
-            "done was nothing: it was being closed by the operator, asked for 2.0 s before",
+            "the run did nothing: it was being closed by the operator, asked for 2.0 s before",
         ),
     ],
     ids=[
@@ -189,7 +189,7 @@ def test_a_replay_says_why_it_cannot_be_judged(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--day", "yesterday"), "no day; write it like 2025-05-01"),
+        (("--day", "yesterday"), "not a day; write it like 2025-05-01"),
         (("--day", "2031-01-01"), "nothing of the day 2031-01-01"),
     ],
 )
@@ -257,5 +257,5 @@ def test_a_running_system_tells_once_a_day_how_the_day_before_compares(
 
     ((key, title, detail),) = told
     assert key == "parity/2025-04-01"
-    assert ("decided alike" in title) is is_alike
+    assert ("made the same decisions" in title) is is_alike
     assert ("bin/parity --run-dir" in detail) is not is_alike

@@ -498,7 +498,7 @@ def test_the_command_backs_up_lists_verifies_and_restores(tmp_path: Path, growin
 
     assert ran.stdout == f"{name}: through fact 4 in 1 segment\n", ran.stderr
     assert listed.stdout.splitlines()[1].split() == [name, "1", "4", "2025-04-16", "11:25"]
-    assert (sound.exit_code, sound.stdout) == (0, f"{name}: whole\n")
+    assert (sound.exit_code, sound.stdout) == (0, f"{name}: intact\n")
     assert f"{to}/journal.sqlite: restored through fact 4, stored" in done.stdout, done.stderr
     assert (again.exit_code, again.stdout) == (2, "")
     assert again.stderr.count("\n") == 1

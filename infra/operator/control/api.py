@@ -41,19 +41,19 @@ _AT_THE_DOOR = {
     429: "too many requests",
     503: "too many connections",
 }
-"""What `Gate` answers by itself."""
+"""Refusals that `Gate` answers by itself."""
 _LONGEST_TITLE = 300
 _SHOWN_TOKEN = HTTPBearer(auto_error=False, description="RUN_DIR/control.token")
-"""For the page alone: `Gate` has looked at the token before."""
+"""Only for the page: `Gate` has already checked the token."""
 AnswerCommand = Callable[[str, Command, bool], Reply]
-"""Takes who asks, the command, and whether it is confirmed."""
+"""Takes the requester, the command, and whether it is confirmed."""
 _Who = Annotated[
     str, Header(alias="X-Operator", pattern=r"^[A-Za-z0-9._@-]{1,40}$", description="who asks")
 ]
 
 
 class Confirmation(BaseModel):
-    """Whether a command is done at once, where it would be asked for a second time."""
+    """Whether a command is done at once, without asking for confirmation."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -85,15 +85,15 @@ def make_app(
     """Return the app.
 
     Args:
-        answer: does commands; may take seconds, and is called in threads.
-        token: what each request must bear.
-        page_token: what the page in a browser bears; None: there is none.
-        per_second: how many requests may come from one caller.
-        hosts: names and addresses by which it may be called.
-        note_access: told of what came to no desk.
+        answer: carries out commands; may take seconds, and is called in threads.
+        token: required in each request.
+        page_token: used by the web page; None: there is none.
+        per_second: most requests of one caller.
+        hosts: names and addresses that may be in the Host header.
+        note_access: informed of requests that reach no command service.
         tally: counts all requests.
-        tell: takes what else happens at the door; may be called very often.
-        routes: more of them, for others than the operator.
+        tell: takes other events at the gate; may be called very often.
+        routes: additional ones, not for the operator.
     """
     app = FastAPI(
         title="Control",
@@ -113,7 +113,7 @@ def make_app(
             response_model=Told,
         )
     app.router.routes.extend(routes)
-    # A page of another site whose name was pointed at this address (DNS rebinding) is refused.
+    # Refuses pages of other sites whose name was pointed at this address (DNS rebinding).
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
     app.add_middleware(
         Gate,
@@ -128,7 +128,7 @@ def make_app(
 
 
 def _refusals() -> dict[int | str, dict[str, Any]]:
-    """Return what else than a success the page promises."""
+    """Return the error responses documented on the page."""
     found: dict[int | str, dict[str, Any]] = {
         status: {"model": Told, "description": why} for status, why in _AT_THE_DOOR.items()
     }
@@ -136,7 +136,7 @@ def _refusals() -> dict[int | str, dict[str, Any]]:
 
 
 def _only_known(request: Request) -> None:
-    """Refuse what an endpoint does not ask for: a misspelt word must not be as if unsaid."""
+    """Refuse unknown parameters: a misspelt one must not be ignored."""
     known = {field.alias for field in request.scope["route"].dependant.query_params}
     unknown = sorted(set(request.query_params) - known)
     if unknown:
@@ -146,7 +146,7 @@ def _only_known(request: Request) -> None:
 
 
 async def _unfit(_: Request, error: RequestValidationError) -> Response:
-    """Answer what is no command at all as one that is wrong."""
+    """Answer a malformed request like a wrong command."""
     found = error.errors()
     problems = [f"{' '.join(map(str, each['loc']))}: {each['msg']}" for each in found]
     told = Told(code=ReplyCode.WRONG, title=plain("; ".join(problems))[:_LONGEST_TITLE])
@@ -210,7 +210,7 @@ _PATTERNS: Mapping[Parameter | None, str] = {
 
 
 def _field(manual: Manual) -> Any:
-    """Return what an argument may look like; a coin's name may be Chinese."""
+    """Return the allowed form of an argument; a coin's name may be Chinese."""
     pattern = _PATTERNS.get(manual.parameter, "^[!-~\u3400-\u9fff]+$")
     return Field(pattern=pattern, max_length=80, description=f"{manual.parameter}")
 

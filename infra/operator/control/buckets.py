@@ -1,24 +1,24 @@
-"""How many requests may come: so many a second from each caller."""
+"""Limits requests: so many a second from each caller."""
 
 import time
 from collections.abc import Callable, Hashable
 
 _MOST_CALLERS = 1000
-"""Who was not heard of for longest is forgotten first, and begins anew."""
+"""Most callers remembered; the one idle for longest is forgotten first, and starts afresh."""
 
 
 class Bucket:
-    """At most so many a second, with as many at once."""
+    """A token bucket: at most so many a second, and as many at once."""
 
     def __init__(self, per_second: int, now_s: Callable[[], float] = time.monotonic) -> None:
-        """Begin full."""
+        """Start full."""
         self._per_second = per_second
         self._now_s = now_s
         self._left = float(per_second)
         self._seen_s = now_s()
 
     def take(self) -> bool:
-        """Tell whether one more may come."""
+        """Tell whether one more request is allowed."""
         now_s = self._now_s()
         gained = (now_s - self._seen_s) * self._per_second
         self._left, self._seen_s = min(float(self._per_second), self._left + gained), now_s
@@ -32,12 +32,11 @@ class Buckets:
     """A bucket for each caller."""
 
     def __init__(self, per_second: int) -> None:
-        """Know of nobody."""
         self._per_second = per_second
         self._buckets: dict[Hashable, Bucket] = {}
 
     def take(self, caller: Hashable) -> bool:
-        """Tell whether one more may come from a caller."""
+        """Tell whether one more request of a caller is allowed."""
         bucket = self._buckets.pop(caller, None) or Bucket(self._per_second)
         self._buckets[caller] = bucket
         if len(self._buckets) > _MOST_CALLERS:

@@ -1,4 +1,4 @@
-"""Asks a running system over its control interface, for `bin/ctl`."""
+"""Sends commands to a running system over its control interface, for `bin/ctl`."""
 
 import http.client
 import json
@@ -18,21 +18,21 @@ from domain.operator.replies import ReplyCode
 from infra.operator.control.token import ControlAddress, read_address, read_token
 
 PATIENCE_S, PANIC_PATIENCE_S = 30.0, 15.0
-"""A panic has another way, and no time to lose."""
+"""A panic has another way, the file, and no time to lose."""
 MOST_BYTES = 10_000_000
-"""Of an answer: a thousand trades need a tenth of it."""
+"""Largest answer: a thousand trades need a tenth of it."""
 
 
 class NoAnswerError(Exception):
-    """What was asked got no answer of the system, and may have been done or not."""
+    """A request got no answer of the system; it may have been carried out or not."""
 
 
 class LateAnswerError(NoAnswerError):
-    """None came in time."""
+    """No answer came in time."""
 
 
 class NotRunningError(NoAnswerError):
-    """Nobody listens."""
+    """Nothing listens."""
 
 
 class _Rows(msgspec.Struct):
@@ -41,7 +41,7 @@ class _Rows(msgspec.Struct):
 
 
 class _Answer(msgspec.Struct):
-    """What an answer must hold; whatever else listens there may say anything."""
+    """What an answer must hold; another program listening there may send anything."""
 
     code: ReplyCode
     title: str
@@ -55,9 +55,9 @@ def ask(directory: Path, name: CommandName, argument: str, who: str, *, is_confi
     Args:
         directory: of the run.
         name: the command.
-        argument: empty where it has none.
-        who: asks.
-        is_confirmed: do at once what would have to be asked for twice.
+        argument: empty if it has none.
+        who: the requester.
+        is_confirmed: whether to skip the confirmation.
 
     Raises:
         NoAnswerError: no answer of the system came.
@@ -88,7 +88,7 @@ def ask(directory: Path, name: CommandName, argument: str, who: str, *, is_confi
 
 
 def _within(patience_s: float, ask_once: Callable[[], Any]) -> Any:
-    """Wait so long in all: a socket's time-out begins anew with each byte of an answer.
+    """Limit the total wait: a socket's time-out restarts with each byte of an answer.
 
     Raises:
         TimeoutError: it took longer.
@@ -106,13 +106,13 @@ def _within(patience_s: float, ask_once: Callable[[], Any]) -> Any:
 
 
 def _answer(request: urllib.request.Request, address: ControlAddress, patience_s: float) -> Any:
-    # Never by a proxy: the token is for this machine.
+    # Never through a proxy: the token is for this machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         try:
             answer = opener.open(request, timeout=patience_s)
         except urllib.error.HTTPError as refusal:
-            answer = refusal  # an answer too, which can hang or break off as well
+            answer = refusal  # also an answer, which can hang or break off as well
         with answer:
             return _read(answer, address)
     except TimeoutError:
@@ -137,7 +137,7 @@ def _read(answer: Any, address: ControlAddress) -> Any:
     try:
         msgspec.json.decode(body[:MOST_BYTES], type=_Answer)
         return json.loads(body)
-    except (ValueError, RecursionError):  # what msgspec raises is a ValueError too
+    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors too
         raise NoAnswerError(
             f"expected an answer of the system from {address.url}, found something else "
             f"(HTTP {answer.status}, {len(body):,} bytes); is it another program?"

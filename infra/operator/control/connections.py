@@ -1,4 +1,4 @@
-"""Which connections are kept open: few that have shown no valid token, and none that only waits."""
+"""Limits open connections: few without a valid token, and none that only waits."""
 
 import resource
 from collections import Counter
@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Protocol
 
 REQUEST_S = 5.0
-"""How long a whole request may take to arrive, from the connection's start or the last answer."""
+"""How long a complete request may take to arrive, from the connection's start or last answer."""
 ANSWER_S = 60.0
-"""How long an answer to one who bears the token may take to be made and read."""
+"""How long an answer to an authenticated client may take to be made and read."""
 EXTENSION = "control.connection"
-"""In a request's scope, among its extensions: the `Connection` that it came by."""
+"""Key among the extensions of a request's scope: the `Connection` it arrived on."""
 _MOST_STRANGERS = 32
 _BEARERS_PER_STRANGER = 4
 
@@ -21,34 +21,34 @@ class Connection(Protocol):
     host: str
     """Address of the client."""
     is_waiting: bool
-    """No request is being answered."""
+    """Whether no request is being answered."""
 
     def abort(self) -> None:
-        """Close it at once, whatever was to be sent."""
+        """Close it at once, dropping unsent data."""
 
     def admit(self) -> bool:
-        """Count it among those that bear the token; False where there are too many."""
+        """Count it as authenticated; return False if there are too many."""
 
     def begin_answer(self) -> None:
-        """Take note that a request is whole and is being answered."""
+        """Learn that a request is complete and is being answered."""
 
 
 class Connections:
-    """Counts the open connections, and closes the oldest ones where too many are open.
+    """Counts open connections, and closes the oldest ones if there are too many.
 
-    Always true: at most `most_strangers` have not shown the token, whatever comes; so those who
-    bear it always find room. Who opens many closes its own first.
+    Always true: at most `most_strangers` are unauthenticated, whatever happens, so clients with the
+    token always find room. A client that opens many closes its own first.
     """
 
     def __init__(
         self, tell: Callable[[str], None], *, most_strangers: int, most_bearers: int
     ) -> None:
-        """Know of none.
+        """Start without connections.
 
         Args:
             tell: takes what was done to a connection; may be called very often.
-            most_strangers: connections that have not shown the token.
-            most_bearers: connections that have.
+            most_strangers: most connections that have not shown the token.
+            most_bearers: most connections that have.
         """
         self._tell = tell
         self._most_strangers, self._most_bearers = most_strangers, most_bearers
@@ -57,17 +57,17 @@ class Connections:
         self._bearers: dict[Connection, None] = {}
 
     def add(self, connection: Connection) -> None:
-        """Take in a new one; it may be the last of too many."""
+        """Add a new one; it may exceed the limit."""
         self._strangers[connection] = None
         if len(self._strangers) > self._most_strangers:
             self._close_oldest()
 
     def are_full(self) -> bool:
-        """Tell whether the next stranger's closes another."""
+        """Tell whether the next unauthenticated connection closes another."""
         return len(self._strangers) >= self._most_strangers
 
     def admit(self, connection: Connection) -> bool:
-        """Count one as a bearer of the token from now on; False where all others are at work."""
+        """Count one as authenticated from now on; return False if all others are busy."""
         if connection in self._bearers:
             return True
         if len(self._bearers) >= self._most_bearers:
@@ -80,12 +80,12 @@ class Connections:
         return True
 
     def remove(self, connection: Connection) -> None:
-        """Forget one that is closed."""
+        """Remove a closed one."""
         self._strangers.pop(connection, None)
         self._bearers.pop(connection, None)
 
     def _close_oldest(self) -> None:
-        """Close the oldest stranger's of the address that has most, an idle one where it can be."""
+        """Close the oldest unauthenticated one of the address with most, preferably an idle one."""
         ((busiest, _),) = Counter(each.host for each in self._strangers).most_common(1)
         theirs = [each for each in self._strangers if each.host == busiest]
         self._close(next((each for each in theirs if each.is_waiting), theirs[0]))
@@ -97,9 +97,9 @@ class Connections:
 
 
 def shares() -> tuple[int, int]:
-    """Return how many connections strangers and bearers of the token may have.
+    """Return the limits of unauthenticated and authenticated connections.
 
-    Both together hold less than a sixth of the descriptors that this process may open.
+    Together they use less than a sixth of the file descriptors that this process may open.
     """
     descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if descriptors == resource.RLIM_INFINITY:

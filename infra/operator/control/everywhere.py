@@ -1,4 +1,4 @@
-"""Asks every system of this machine the same, each by its run directory."""
+"""Sends the same query to every system on this machine, each by its run directory."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,40 +15,40 @@ from infra.operator.control.sending import send
 from infra.operator.panic_file import is_run_directory
 
 SERVICES = Path("/var/lib/short-trading")
-"""Where the units of systemd keep their runs."""
+"""Where the systemd units keep their runs."""
 FAILED, NOTHING_RUNS = "failed", "not_running"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemAnswer:
-    """What one system said."""
+    """The answer of one system."""
 
     directory: Path
     answer: dict[str, Any]
-    """As the page of the interface describes it; `code` is FAILED, NOTHING_RUNS or LATE where no
+    """As described on the page of the interface; `code` is FAILED, NOTHING_RUNS or LATE if no
     system answered, and `title` says why."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it for programs."""
+        """Return the answer as plain values for other programs."""
         return {"run_dir": str(self.directory), **self.answer}
 
 
 def run_directories(places: Iterable[Path]) -> list[Path]:
-    """Return the directories in which runs were started: these places, and what is in them."""
+    """Return the directories in which runs were started: these places, or their subfolders."""
     found = {directory.resolve() for place in places for directory in _below(place)}
     return sorted(directory for directory in found if is_run_directory(directory))
 
 
 def ask_everywhere(places: Sequence[Path], asked: Command, who: str) -> list[SystemAnswer]:
-    """Return what each system answers to a question, in the order of their directories.
+    """Return each system's answer to a query, in the order of their directories.
 
     Args:
-        places: run directories, and directories that hold some.
-        asked: the question.
-        who: asks.
+        places: run directories, and directories that contain some.
+        asked: the query.
+        who: the requester.
 
     Raises:
-        UnknownCommandError: it is no question.
+        UnknownCommandError: it is not a query.
         ConfigError: no run was ever started there.
     """
     if asked.changes:
@@ -82,4 +82,4 @@ def _below(place: Path) -> Iterator[Path]:
     try:
         yield from (child for child in place.iterdir() if child.is_dir())
     except OSError:
-        return  # nobody has run there, or it is somebody else's
+        return  # nothing ever ran there, or it belongs to another user

@@ -1,4 +1,4 @@
-"""What stands before every request: its token, its size, and how many come."""
+"""Checks before every request: its token, its size, and the request rate."""
 
 import hmac
 import json
@@ -15,36 +15,36 @@ from infra.operator.control.connections import EXTENSION, Connection
 from infra.operator.control.tally import Tally
 
 MOST_BYTES = 4096
-"""Of a request's body: a command needs a hundred."""
+"""Most bytes of a request's body: a command needs a hundred."""
 MOST_NAME_BYTES = 40
-"""Of who asks."""
+"""Header that names the requester."""
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
-"""For a service manager and for Prometheus, which carry no token."""
+"""Paths for a service manager and for Prometheus, which send no token."""
 PAGE_PATHS = frozenset({"/snapshot", "/act"})
-"""All that the token of the page in a browser is good for."""
+"""The only paths that the token of the web page is valid for."""
 REACHED = "control.reached"
-"""In a request's scope: set once a desk was asked, which stores the answer itself."""
+"""Key in a request's scope: set once it reached the command service, which stores its answer."""
 
 _REFUSALS = range(400, 600)
 _NEVER_REFUSED = "/panic"
-"""Where a valid token is borne; a client that asks too much must not stand before a panic."""
+"""Never rate-limited with a valid token: a client that asks too much must not block a panic."""
 _MOST_WAITING_NOTES = 16
-"""While the journal is slow; a flood must not fill the memory."""
+"""Most refusals waiting for a slow journal; a flood must not fill the memory."""
 
 _PAGE_PER_SECOND = 10
-"""Requests of the page, whoever uses it; nobody else loses a turn by them."""
+"""Request rate of the page, over all its users; it takes nothing from other callers."""
 
 _Refusal = tuple[int, str]
-"""HTTP status, and why."""
+"""HTTP status and reason."""
 _TOO_MANY = 429, "too many requests"
 _SLOW_S = 0.1
-"""Before it is answered: a flood must not take the processor from those that trade."""
+"""Delay before a refusal: a flood must not take CPU time from trading."""
 NoteAccess = Callable[[str, str, str], None]
-"""Takes who, what and the result of an access that was refused."""
+"""Takes requester, request and result of a refused access."""
 
 
 class Gate:
-    """ASGI middleware: lets through what may, and notes what may not."""
+    """ASGI middleware: passes allowed requests on, and records refused ones."""
 
     def __init__(
         self,
@@ -57,17 +57,17 @@ class Gate:
         tally: Tally,
         tell: Callable[[str], None],
     ) -> None:
-        """Stand before an app.
+        """Wrap an app.
 
         Args:
-            app: what takes the requests.
-            token: what each must bear.
-            page_token: what the page in a browser bears; None: there is none.
-            per_second: how many may come from one caller.
-            note_access: told of each that came to no desk, in a thread; may take seconds, and
-                raise `JournalError`.
+            app: takes the requests.
+            token: required in each.
+            page_token: used by the web page; None: there is none.
+            per_second: most requests of one caller.
+            note_access: called in a thread for each that reached no command service; may take
+                seconds, and raise `JournalError`.
             tally: counts all of them.
-            tell: takes what could not be noted; may be called very often.
+            tell: takes what could not be recorded; may be called very often.
         """
         self._app = app
         self._expected = _bearing(token)
@@ -80,7 +80,7 @@ class Gate:
         self._tell = tell
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Take a request."""
+        """Handle a request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -94,7 +94,7 @@ class Gate:
         await _answer(send, *found)
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the app answer, and look at what it says."""
+        """Let the app answer, and inspect its answer."""
         scope[REACHED] = False
         connection = _connection(scope)
         if connection is not None:
@@ -115,7 +115,7 @@ class Gate:
                 await self._count(scope, 500)
 
     async def _count(self, scope: Scope, status: int) -> None:
-        """Count an answer of the app, and note one that came from no desk."""
+        """Count an answer of the app, and record it if it is not from the command service."""
         if status in _REFUSALS and not scope[REACHED] and not _is_open(scope):
             await self._note(scope, status, HTTPStatus(status).phrase)
         else:
@@ -130,7 +130,7 @@ class Gate:
         connection = _connection(scope)
         if is_bearer and connection is not None and not connection.admit():
             return 503, "too many connections at once"
-        # After the token: who bears none takes no turn away from who does.
+        # After the token: a client without one takes no turn from those with one.
         is_in_turn = self._buckets.take(_caller(scope, headers, is_bearer=is_bearer))
         if not is_in_turn and not (is_bearer and scope["path"] == _NEVER_REFUSED):
             return _TOO_MANY
@@ -149,7 +149,7 @@ class Gate:
         )
 
     def _why_not_page(self, scope: Scope) -> _Refusal | None:
-        """Judge what the page asks; the page itself sees to it that a panic is not one too many."""
+        """Check a request of the page; the page itself keeps room for a panic."""
         connection = _connection(scope)
         if connection is not None and not connection.admit():
             return 503, "too many connections at once"
@@ -158,7 +158,7 @@ class Gate:
         return _why_too_large(dict(scope["headers"]))
 
     async def _note(self, scope: Scope, status: int, why: str) -> None:
-        """Count what was refused, and store it in a thread: a slow journal must hold up nobody."""
+        """Count a refusal, and store it in a thread: a slow journal must not hold anything up."""
         self._tally.add(status)
         if self._noting.statistics().tasks_waiting >= _MOST_WAITING_NOTES:
             self._tell("refused, but not recorded in the audit trail")
@@ -191,7 +191,7 @@ def _address(scope: Scope) -> str:
 
 
 def _caller(scope: Scope, headers: dict[bytes, bytes], *, is_bearer: bool) -> tuple[object, ...]:
-    """Return whose turns a request takes; what a stranger says of itself counts for nothing."""
+    """Return the caller that a request counts for; an unauthenticated name is ignored."""
     who = headers.get(b"x-operator", b"")[:MOST_NAME_BYTES] if is_bearer else None
     return _address(scope), _is_open(scope), who
 
@@ -202,7 +202,7 @@ def _connection(scope: Scope) -> Connection | None:
 
 
 async def _read(receive: Receive) -> bytes | _Refusal:
-    """Return the whole body, or why it is none."""
+    """Return the whole body, or why there is none."""
     body: bytes = b""
     while True:
         message = await receive()
@@ -224,7 +224,7 @@ def _is_text(body: bytes) -> bool:
 
 
 def _given(body: bytes, receive: Receive) -> Receive:
-    """Return what gives the body that was read already, and then whatever else comes."""
+    """Return a receiver that first yields the body already read, then whatever follows."""
     left = [body]
 
     async def give() -> Message:

@@ -1,4 +1,4 @@
-"""What may happen very often, in one line of the log a minute."""
+"""Logs frequent events in one line a minute."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -7,12 +7,12 @@ from loguru import logger
 
 EVERY_S = 60.0
 _MOST_KINDS = 20
-"""In one line; what comes from outside must not make it longer."""
+"""Most kinds in one line, which outside input must not make longer."""
 _LONGEST = 120
 
 
 class MinuteLog:
-    """Logs the first of what happens at once, and all else once a minute with its counts.
+    """Logs the first event at once, and later ones once a minute with their counts.
 
     For one thread.
     """
@@ -20,7 +20,7 @@ class MinuteLog:
     def __init__(
         self, title: str, call_later: Callable[[float, Callable[[], None]], object]
     ) -> None:
-        """Know of nothing yet.
+        """Start without events.
 
         Args:
             title: begins each line.
@@ -32,7 +32,7 @@ class MinuteLog:
         self._is_pending = False
 
     def add(self, what: str) -> None:
-        """Count one of a kind."""
+        """Count an event of a kind."""
         what = what[:_LONGEST]
         if what not in self._counts and len(self._counts) >= _MOST_KINDS:
             what = "others"

@@ -1,4 +1,4 @@
-"""What the page in a browser asks of the running system: the snapshot, and what was pressed."""
+"""What the web page requests from the running system: the snapshot, and pressed commands."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
@@ -26,7 +26,7 @@ _Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._@-]{1,40}$")]
 
 
 class Pressed(msgspec.Struct, forbid_unknown_fields=True):
-    """A press as it is sent; see `domain.operator.acts.PageAct`."""
+    """A pressed command as sent; see `domain.operator.acts.PageAct`."""
 
     act_id: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
     user: _Name
@@ -37,13 +37,13 @@ class Pressed(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class SentSnapshot(msgspec.Struct):
-    """A snapshot as it is sent: JSON has no pairs as keys, so they stand beside it."""
+    """A snapshot as sent: JSON keys cannot be pairs, so these are sent beside it."""
 
     system: SystemSnapshot
     correlations: list[tuple[str, str, float | None]]
 
     def whole(self) -> SystemSnapshot:
-        """Return the snapshot with its pairs."""
+        """Return the snapshot with its pairs restored."""
         portfolio = self.system.portfolio
         if portfolio is None:
             return self.system
@@ -55,7 +55,7 @@ _sent = msgspec.json.Decoder(SentSnapshot)
 
 
 def write_snapshot(seen: SystemSnapshot) -> bytes:
-    """Return a snapshot as JSON; money is text, as exact as it is."""
+    """Return a snapshot as JSON; money is exact text."""
     portfolio = seen.portfolio
     pairs: Mapping[tuple[str, str], float | None] = {}
     if portfolio is not None:
@@ -68,10 +68,10 @@ def write_snapshot(seen: SystemSnapshot) -> bytes:
 
 
 def read_snapshot(body: bytes) -> SystemSnapshot:
-    """Return the snapshot that `write_snapshot` has written.
+    """Return the snapshot written by `write_snapshot`.
 
     Raises:
-        ValueError: it has written none.
+        ValueError: it is not one.
     """
     return _sent.decode(body).whole()
 
@@ -82,8 +82,8 @@ def page_routes(
     """Return the routes of the page.
 
     Args:
-        snapshot: returns the system; may take a while, and is called in threads.
-        do: does what was pressed, likewise.
+        snapshot: returns the state of the system; may take a while, and is called in threads.
+        do: carries out what was pressed; likewise.
     """
 
     async def show(_request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Sends a command to a system; a panic that cannot be sent is asked for by the file."""
+"""Sends a command to a system; a panic that cannot be sent is requested by the file."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ def send(directory: Path, asked: Command, who: str, *, is_confirmed: bool) -> An
     """Return the answer to a command. See `infra.operator.control.client.ask`.
 
     Raises:
-        LateAnswerError: also where the file asks for the panic instead.
+        LateAnswerError: also if the file requests the panic instead.
     """
     is_urgent = asked.name is CommandName.PANIC and is_confirmed
     try:

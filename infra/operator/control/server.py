@@ -1,4 +1,4 @@
-"""The HTTP server of the control interface: a thread that gives way to those that trade."""
+"""The HTTP server of the control interface: a thread with lower priority than trading."""
 
 import asyncio
 import os
@@ -29,7 +29,7 @@ from infra.settings.sections.people import ControlSettings
 _NICENESS = 10
 _CLOSE_S = 5.0
 _BACKLOG = 4096
-"""Connections that the kernel holds until they are taken; in a flood the operator's is one."""
+"""Connections that the kernel queues until accepted; in a flood the operator's is among them."""
 
 
 class ControlServer:
@@ -44,15 +44,15 @@ class ControlServer:
         routes: Iterable[BaseRoute] = (),
         tally: Tally | None = None,
     ) -> None:
-        """Take the port; what takes a while to load is loaded beside the caller.
+        """Bind the port; slow imports run in the background.
 
         Args:
-            settings: where.
-            directory: of the run; gets the token and the address.
-            answer: does commands.
-            note_access: told of what was refused at the door.
-            routes: more of them, for others than the operator.
-            tally: counts all requests; None: nobody reads how many.
+            settings: host and port.
+            directory: of the run; receives the token and the address.
+            answer: carries out commands.
+            note_access: informed of refused requests.
+            routes: additional ones, not for the operator.
+            tally: counts all requests; None: not counted.
 
         Raises:
             ConfigError: the token or the port cannot be used.
@@ -78,12 +78,12 @@ class ControlServer:
         self._is_closed = False
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="control", daemon=True)
-        # Before anybody else can take the last of a full disk; who asks now waits for the thread.
+        # Early, before anything else takes the last of a full disk; clients wait for the thread.
         self._tell_address()
         self._thread.start()
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         with self._lock:
             self._is_closed = True
             self._close()
@@ -96,8 +96,8 @@ class ControlServer:
         address = ControlAddress(host=host, port=port, pid=os.getpid())
         try:
             write_address(self._directory, address)
-        except OSError as error:  # who knows the port can still ask
-            logger.error("{} is not told to bin/ctl: {}", address.url, error.strerror)
+        except OSError as error:  # clients that know the port can still use it
+            logger.error("{} cannot be written for bin/ctl: {}", address.url, error.strerror)
         logger.info("commands are accepted at {}", address.url)
 
     def _run(self) -> None:
@@ -108,7 +108,7 @@ class ControlServer:
             logger.opt(exception=True).error("the control interface has failed and is gone")
 
     def _serve(self) -> None:
-        # Costly to load.
+        # Costly to import.
         from infra.operator.control.api import make_app  # noqa: PLC0415
         from infra.operator.control.serving import make_server, serve  # noqa: PLC0415
 
@@ -134,7 +134,7 @@ class ControlServer:
 
 
 def _page_token(directory: Path) -> str | None:
-    """Return what the page in a browser bears; None, where it cannot be had: trading goes on."""
+    """Return the token of the web page; None if there is none to be had: trading goes on."""
     try:
         return own_token(directory, PAGE_TOKEN_FILE)
     except (ConfigError, OSError) as error:
@@ -143,7 +143,7 @@ def _page_token(directory: Path) -> str | None:
 
 
 def _bracketed(*hosts: str) -> list[str]:
-    """Return hosts as a Host header writes them."""
+    """Return hosts as written in a Host header."""
     return [f"[{host}]" if ":" in host else host for host in hosts]
 
 
@@ -152,6 +152,6 @@ def _call_later(delay_s: float, function: Callable[[], None]) -> object:
 
 
 def _give_way() -> None:
-    """Let this thread, and those that it starts, run where the others leave time for it."""
-    if sys.platform == "linux":  # where each thread has a niceness of its own
+    """Lower the priority of this thread, and of those that it starts."""
+    if sys.platform == "linux":  # Linux has a niceness per thread
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

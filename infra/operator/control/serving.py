@@ -1,4 +1,4 @@
-"""uvicorn behind a listener of our own, which no number of connections can block.
+"""uvicorn behind a listener of our own, which cannot be blocked by many connections.
 
 uvicorn's `limit_concurrency` counts idle connections and answers 503 to everybody, and asyncio's
 servers accept up to a whole backlog at once and log a traceback for each that finds no descriptor.
@@ -20,16 +20,16 @@ from infra.operator.control.connections import ANSWER_S, EXTENSION, REQUEST_S, C
 from infra.operator.control.minute_log import MinuteLog
 
 _KEEP_ALIVE_S = 3
-"""Between requests; shorter than `REQUEST_S`, so that who behaves well is closed in silence."""
+"""Idle time between requests; shorter than `REQUEST_S`, so good clients are closed silently."""
 _BREATH_S = 0.001
-"""Between two of a flood of connections, which must not take the processor from those that trade;
-those that wait meanwhile are the kernel's, and cost no descriptor."""
+"""Pause between accepts in a flood of connections, which must not take CPU time from trading; those
+that wait meanwhile are in the kernel's queue, and cost no descriptor."""
 _RETRY_S = 0.2
-"""After a connection that could not be taken: its cause is there still."""
+"""Pause after a failed accept: its cause is still there."""
 
 
 def make_server(app: ASGIApp) -> uvicorn.Server:
-    """Return a server that `serve` runs; its `should_exit` ends it."""
+    """Return a server for `serve`; its `should_exit` ends it."""
     config = uvicorn.Config(
         app,
         lifespan="off",
@@ -38,14 +38,14 @@ def make_server(app: ASGIApp) -> uvicorn.Server:
         http="h11",
         ws="none",
         timeout_keep_alive=_KEEP_ALIVE_S,
-        # Anybody on this machine could claim another address by a header.
+        # Any program on this machine could claim another address by a header.
         proxy_headers=False,
     )
     return uvicorn.Server(config)
 
 
 async def serve(server: uvicorn.Server, listening: socket.socket, log: MinuteLog) -> None:
-    """Answer what comes, until the server's `should_exit` is set."""
+    """Serve until the server's `should_exit` is set."""
     strangers, bearers = shares()
     connections = Connections(log.add, most_strangers=strangers, most_bearers=bearers)
     config, state = server.config, server.server_state
@@ -62,7 +62,7 @@ async def serve(server: uvicorn.Server, listening: socket.socket, log: MinuteLog
 
 
 class Line(H11Protocol):
-    """A connection that is closed where no whole request comes in time."""
+    """A connection that is closed if no complete request arrives in time."""
 
     def __init__(
         self,
@@ -82,14 +82,14 @@ class Line(H11Protocol):
         self.app = self._answer
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Count it, and wait for the first request."""
+        """Count the connection, and wait for the first request."""
         super().connection_made(transport)
         self.host = self.client[0] if self.client else "?"
         self._await_request()
         self._connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget it."""
+        """Remove the connection."""
         self._set_deadline(None)
         self._connections.remove(self)
         super().connection_lost(exc)
@@ -100,16 +100,16 @@ class Line(H11Protocol):
         super().on_response_complete()
 
     def abort(self) -> None:
-        """Close it at once, whatever was to be sent."""
+        """Close it at once, dropping unsent data."""
         self.transport.abort()
 
     def admit(self) -> bool:
-        """Count it among those that bear the token; False where there are too many."""
+        """Count it as authenticated; return False if there are too many."""
         self._is_admitted = self._connections.admit(self)
         return self._is_admitted
 
     def begin_answer(self) -> None:
-        """Take note that a request is whole; who bears the token may wait longer for its answer."""
+        """Learn that a request is complete; an authenticated one may wait longer for its answer."""
         self.is_waiting = False
         if self._is_admitted:
             self._set_deadline(ANSWER_S)
@@ -138,7 +138,7 @@ async def _accept(
     connections: Connections,
     log: MinuteLog,
 ) -> None:
-    """Take one connection after the other, each counted before the next is taken."""
+    """Accept one connection after another, each counted before the next is accepted."""
     listening.setblocking(False)
     loop = asyncio.get_running_loop()
     while True:
@@ -154,7 +154,7 @@ async def _accept(
 
 @contextmanager
 def _logged(log: MinuteLog) -> Iterator[None]:
-    """Send what uvicorn logs to our log: without a handler it would go to stderr, each time."""
+    """Send uvicorn's log to ours: without a handler it would go to stderr."""
     theirs, handler = logging.getLogger("uvicorn.error"), _Handler(log)
     theirs.addHandler(handler)
     try:
@@ -174,7 +174,7 @@ class _Handler(logging.Handler):
 
 
 def _shown(context: dict[str, Any]) -> str:
-    """Return what asyncio tells of an error, in one line."""
+    """Return asyncio's report of an error, in one line."""
     error = context.get("exception")
     message = str(context.get("message", "")).strip()
     return message if error is None else f"{message}: {error!r}"

@@ -12,7 +12,7 @@ from infra.files import NotAFileError, read_regular
 
 ADDRESS_FILE, TOKEN_FILE = "control.json", "control.token"
 PAGE_TOKEN_FILE = "web.token"  # noqa: S105 (a file name)
-"""Of the page in a browser, which may ask for the snapshot and pass on what its users press."""
+"""File with the token of the web page, which may get the snapshot and pass on commands."""
 _TOKEN_BYTES = 32
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -27,16 +27,16 @@ class ControlAddress:
 
     @property
     def url(self) -> str:
-        """Its base."""
+        """Its base URL."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
 
 
 def own_token(directory: Path, name: str = TOKEN_FILE) -> str:
-    """Return a token of the run directory, made at the first start and readable by its owner alone.
+    """Return a token of the run directory, created at the first start, readable only by its owner.
 
     Raises:
-        ConfigError: others can read it, or it is none.
+        ConfigError: others can read it, or it is not a token.
     """
     file = directory / name
     if not file.exists():
@@ -66,10 +66,10 @@ def read_token(directory: Path, name: str = TOKEN_FILE) -> str:
 
 
 def check_address_file(directory: Path) -> None:
-    """Refuse what stands where the address is written to, and cannot be replaced by a file.
+    """Refuse a folder at the path that the address is written to.
 
     Raises:
-        ConfigError: a folder does.
+        ConfigError: there is a folder.
     """
     file = directory / ADDRESS_FILE
     if file.is_dir() and not file.is_symlink():
@@ -77,7 +77,7 @@ def check_address_file(directory: Path) -> None:
 
 
 def write_address(directory: Path, address: ControlAddress) -> None:
-    """Tell where this process listens.
+    """Write down where this process listens.
 
     Raises:
         OSError: the file cannot be written.
@@ -86,15 +86,15 @@ def write_address(directory: Path, address: ControlAddress) -> None:
 
 
 def forget_address(directory: Path) -> None:
-    """Tell that nobody listens any more."""
+    """Delete the address: nothing listens any more."""
     (directory / ADDRESS_FILE).unlink(missing_ok=True)
 
 
 def read_address(directory: Path) -> ControlAddress | None:
-    """Return where the system of a run directory listens; None where none does, or none says so.
+    """Return where the system of a run directory listens; None if none does, or it is not known.
 
     Raises:
-        ConfigError: what should say so is no file, or another user's.
+        ConfigError: the address file is not a file, or belongs to another user.
     """
     file = directory / ADDRESS_FILE
     try:

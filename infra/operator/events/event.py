@@ -1,4 +1,4 @@
-"""A fact as an event, as CloudEvents 1.0 writes one in JSON."""
+"""A fact as an event in the JSON format of CloudEvents 1.0."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,11 +12,11 @@ from infra.store.trace_ids import id_text
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """What is sent."""
+    """An event to send."""
 
     fact_id: int
     event_id: str
-    """The same for the same fact, whenever it is sent."""
+    """Id: the same for the same fact, whenever it is sent."""
     kind: str
     body: bytes
     """The whole event as JSON."""
@@ -29,7 +29,7 @@ def event_of(fact: StoredFact, source: str) -> Event:
         fact: as it is stored.
         source: name of the system that stored it.
     """
-    # With its time: a journal that was put back counts on from an older number.
+    # With its time: a restored journal continues from an older number.
     event_id = f"{fact.fact_id}-{fact.recorded_ms}"
     kind = f"trading.{fact.kind}"
     content = {

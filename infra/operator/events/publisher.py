@@ -1,4 +1,4 @@
-"""The thread that tells one other program of every fact: at least once, and in order."""
+"""The thread that sends every fact to one other program: at least once, and in order."""
 
 from collections.abc import Callable, Sequence
 from random import Random
@@ -13,7 +13,7 @@ from infra.store.events import FactFeed
 from infra.store.journal import JournalStore
 
 _LOOK_EVERY_S = 0.25
-"""Nobody tells it of new facts, so that whoever stores them has nothing to do with it."""
+"""Interval of looking for new facts: nothing wakes it, so storing facts is independent of it."""
 
 
 class Target(Protocol):
@@ -24,19 +24,19 @@ class Target(Protocol):
         """How many events it takes at once."""
 
     def send(self, events: Sequence[Event]) -> None:
-        """Hand over events, oldest first; every wait in it has a time-out.
+        """Send events, oldest first; every wait has a time-out.
 
         Raises:
             NotDeliveredError: some of them may not have arrived.
-            ChannelClosedError: the same, and people should look.
+            ChannelClosedError: the same, and the operator should act.
         """
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
 
 
 class Publisher(DeliveryThread):
-    """Sends the facts after a stored place, and moves that place on once they were taken."""
+    """Sends the facts after a stored position, and advances it once they were accepted."""
 
     def __init__(
         self,
@@ -49,16 +49,16 @@ class Publisher(DeliveryThread):
         first_pause_s: float = 1.0,
         on_trouble: Callable[[str, str | None], None] = lambda _name, _why: None,
     ) -> None:
-        """Start nothing yet. See `DeliveryThread`.
+        """Prepare the thread. See `DeliveryThread`.
 
         Args:
-            name: of the target; its place is stored under it.
-            target: where to.
+            name: of the target; its position is stored under it.
+            target: of the events.
             journals: the database of the facts.
             source: name of this system.
             rng: for the jitter of pauses.
             first_pause_s: after a first failure.
-            on_trouble: told why the target takes nothing.
+            on_trouble: called with why the target accepts nothing.
         """
         super().__init__(
             name, journals, rng=rng, first_pause_s=first_pause_s, on_trouble=on_trouble
@@ -67,14 +67,14 @@ class Publisher(DeliveryThread):
         self._feed = FactFeed(journals, name)
         self._source = source
         self._through: int | None = None
-        """Number of the newest fact that was taken; None: not read yet."""
+        """Id of the newest accepted fact; None: not read yet."""
 
     @property
     def _look_every_s(self) -> float:
         return _LOOK_EVERY_S
 
     def close(self, timeout_s: float) -> None:
-        """Send what is stored by now, for at most this time, then stop."""
+        """Send what is stored so far, for at most this time, then stop."""
         self.wake()
         super().close(timeout_s)
         self._target.close()
@@ -94,5 +94,5 @@ class Publisher(DeliveryThread):
         try:
             self._feed.read_on(through)
         except JournalError as error:
-            # They were taken: this process sends them no more, the next one perhaps once again.
-            logger.warning("{}: how far it was told is not stored: {}", self.channel, error)
+            # They were accepted: this process does not send them again, the next one may once.
+            logger.warning("{}: its position could not be stored: {}", self.channel, error)

@@ -1,4 +1,4 @@
-"""Events on a stream of Redis."""
+"""Events on a Redis stream."""
 
 from collections.abc import Sequence
 
@@ -12,10 +12,10 @@ from infra.operator.delivery import ChannelClosedError, NotDeliveredError
 from infra.operator.events.event import Event
 
 _WAIT_S = 5.0
-"""For a connection, and for an answer."""
+"""Time-out of connecting, and of an answer."""
 _MOST = 200
 _LONGEST = 200
-"""Characters of an answer that are shown."""
+"""Most characters of an answer that are shown."""
 _REFUSED = (redis.AuthenticationError, redis.ResponseError)
 
 
@@ -25,13 +25,13 @@ class RedisStream:
     most = _MOST
 
     def __init__(self, url: str, password: str | None, stream: str, max_length: int) -> None:
-        """Connect nowhere yet.
+        """Check the address; nothing is connected yet.
 
         Args:
             url: redis://HOST:PORT/DB, or rediss:// for TLS.
-            password: where the address has none.
+            password: if the address has none.
             stream: its key.
-            max_length: about as many events are kept there.
+            max_length: approximate number of events kept there.
         """
         more = {} if password is None else {"password": password}
         self._redis = redis.Redis.from_url(
@@ -67,5 +67,5 @@ def _fields(event: Event) -> dict[FieldT, EncodableT]:
 
 
 def _why(error: Exception) -> str:
-    """Return what the server says, without the command that the library shows before it."""
+    """Return the server's message, without the command that the library puts before it."""
     return plain(str(error).rpartition("caused error: ")[2])[:_LONGEST]

@@ -1,4 +1,4 @@
-"""The places that events go to, as the settings name them."""
+"""The targets of events that the settings name."""
 
 from collections.abc import Callable
 from random import Random
@@ -24,17 +24,17 @@ def publishers_of(
     rng: Random,
     on_trouble: Callable[[str, str | None], None],
 ) -> dict[str, Publisher]:
-    """Return what publishes the facts of a journal, by the name of its target; not started.
+    """Return the publishers of a journal's facts by target name, not started.
 
     Args:
-        settings: where to, and with which secrets.
+        settings: addresses and secrets of the targets.
         journals: the database of the facts.
         source: name of this system.
         rng: for the jitter of pauses.
-        on_trouble: told the target, and why it takes nothing; None once it does again.
+        on_trouble: called with the target and why it accepts nothing; None once it does again.
 
     Raises:
-        ConfigError: a secret or an address is none, or packages are not installed.
+        ConfigError: a secret or an address is invalid, or packages are not installed.
     """
     return {
         name: Publisher(name, target, journals, source=source, rng=rng, on_trouble=on_trouble)
@@ -43,7 +43,7 @@ def publishers_of(
 
 
 def targets_of(settings: EventSettings, source: str) -> dict[str, Target]:
-    """Return the places by name; nothing is connected.
+    """Return the targets by name; nothing is connected.
 
     Raises:
         ConfigError: see `publishers_of`.

@@ -1,4 +1,4 @@
-"""Events to an address of HTTP, signed as Standard Webhooks 1.0 has it."""
+"""Events to an HTTP address, signed according to Standard Webhooks 1.0."""
 
 import base64
 import binascii
@@ -19,9 +19,9 @@ _WAIT_S = 10.0
 _PREFIX = "whsec_"
 _FEWEST_BYTES = 24
 _MOST_BYTES = 65_536
-"""Of an answer; nobody reads what it says."""
+"""Most bytes read of an answer, which is ignored."""
 _LEAST_TLS = "1.2"
-"""What receivers offer; with one that offers 1.3 that is spoken."""
+"""Lowest TLS version, as offered by receivers; with those that offer 1.3 that is used."""
 _TRIED_AGAIN = frozenset(
     {
         HTTPStatus.REQUEST_TIMEOUT,
@@ -29,17 +29,17 @@ _TRIED_AGAIN = frozenset(
         HTTPStatus.TOO_MANY_REQUESTS,
     }
 )
-"""Refusals that pass by themselves."""
+"""Refusals that are temporary."""
 
 
 class Webhook:
     """One address. See `infra.operator.events.publisher.Target`."""
 
     most = 1
-    """Each request has one event, so that its signature and its answer are of that one."""
+    """Each request has one event, so that its signature and its answer refer to that event."""
 
     def __init__(self, url: str, secret: str, now_s: Callable[[], float] = time.time) -> None:
-        """Connect nowhere yet.
+        """Check the address; nothing is connected yet.
 
         Args:
             url: http(s); it may hold a secret and is never shown.
@@ -47,7 +47,7 @@ class Webhook:
             now_s: the time that requests are signed with.
 
         Raises:
-            ConfigError: the address or the secret is none.
+            ConfigError: the address or the secret is invalid.
         """
         self._url = _read_url(url)
         self._key = read_secret(secret)
@@ -55,7 +55,7 @@ class Webhook:
         self._connection: http.client.HTTPConnection | None = None
 
     def send(self, events: Sequence[Event]) -> None:
-        """Send events, each by a request that is answered. See `Target`."""
+        """Send events, each in a request that must be answered. See `Target`."""
         for event in events:
             status = self._post(event)
             if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
@@ -87,7 +87,7 @@ class Webhook:
                 return self._answered(event.body, headers)
             except (OSError, http.client.HTTPException) as error:
                 self.close()
-                # One that was kept open is closed by the other side sooner or later.
+                # The other side closes a kept-open connection sooner or later.
                 if is_new or not isinstance(error, ConnectionError):
                     why = f"the webhook does not answer ({type(error).__name__})"
                     raise NotDeliveredError(why, may_have_arrived=True) from error
@@ -130,7 +130,7 @@ def read_secret(text: str) -> bytes:
     """Return the bytes of a secret.
 
     Raises:
-        ConfigError: it is none.
+        ConfigError: it is invalid.
     """
     try:
         key = base64.b64decode(text.removeprefix(_PREFIX), validate=True)

@@ -1,1 +1,1 @@
-"""How the process, its machine and its connections are: figures, limits, and what reads them."""
+"""The health of the process, its machine and its connections: figures, limits and their readers."""

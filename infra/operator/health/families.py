@@ -1,4 +1,4 @@
-"""Families of samples, as Prometheus' client wants them."""
+"""Families of samples in the form of Prometheus' client library."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ Values = Iterable[tuple[tuple[str, ...], float]]
 
 
 def one(name: str, text: str, value: float) -> Metric:
-    """Return a gauge of one sample."""
+    """Return a gauge with one sample."""
     return GaugeMetricFamily(name, text, value=float(value))
 
 

@@ -1,4 +1,4 @@
-"""How fresh the prices of each asset are."""
+"""The freshness of each asset's prices."""
 
 import time
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""All figures of one look at a running system."""
+"""All figures of one sample of a running system."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,13 +19,13 @@ class AssetFigures:
 
     asset: str
     feed_age_s: float | None
-    """Since its candles were last heard of, finished or not; None: not yet."""
+    """Time since the last candle update, closed or not; None: none yet."""
     last_candle_ms: int | None
-    """Close of the newest candle that was decided on; the exchange's time."""
+    """Close time of the newest candle with a decision; the exchange's time."""
     candle_age_s: float | None
-    """Since that close, on the machine's clock; not negative."""
+    """Time since that close, by the machine's clock; not negative."""
     is_unprotected: bool | None
-    """Its position has no stop; None where its execution has not answered yet."""
+    """Whether its position has no stop; None if its execution has not answered yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,30 +33,30 @@ class BackupFigures:
     """The backup of the journal."""
 
     complete_s: float
-    """When it had all facts last, seconds since 1970; the start, if it never had."""
+    """When it last had all facts, seconds since 1970; the start if it never had."""
     trouble: str
-    """Why it does not get on; empty where nothing is known to be wrong."""
+    """Why it cannot proceed; empty if nothing is known to be wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """One look. Money is quote."""
+    """One sample. Money is in the quote currency."""
 
     mode: str
     at_s: float
-    """When, seconds since 1970 on this machine's clock."""
+    """Time of the sample, seconds since 1970 by this machine's clock."""
     machine: Machine
     journal_bytes: int
     connections: int
-    """To the journal, of this process."""
+    """Connections of this process to the journal."""
     trace_bytes: int
     actors: Sequence[ActorState]
     dead_letters: int
     assets: Sequence[AssetFigures]
     portfolio: PortfolioSnapshot | None
-    """None where it does not answer."""
+    """None if it does not answer."""
     money: PortfolioMetrics | None
-    """Of it."""
+    """Of the portfolio."""
     books: Books
     orders_per_minute: float
     performance: Performances
@@ -65,19 +65,19 @@ class Figures:
     requests: RequestStats
     streams: Sequence[StreamStats]
     refused: Mapping[tuple[str, str], int]
-    """How much of what came from outside was not what it should be, by source and kind."""
+    """Number of unreadable items from outside, by source and kind."""
     is_clock_known: bool
-    """The exchange's time was measured, and nobody doubts it."""
+    """Whether the exchange's time is measured and trusted."""
     clock_offset_s: float | None
     """The exchange's time minus the machine's; None until measured.
 
-    At a simulated exchange of another speed: how far they have parted since the start."""
+    At a simulated exchange of another speed: how far they have drifted apart since the start."""
     accesses: Mapping[int, int] = field(default_factory=dict)
     """Requests to the control interface by HTTP status."""
     troubles: Mapping[str, str] = field(default_factory=dict)
-    """Why channels take no notices or give no commands, by channel."""
+    """Why channels accept no notices or deliver no commands, by channel."""
     backup: BackupFigures | None = None
-    """None: there is to be no backup."""
+    """None: no backup is configured."""
 
     @property
     def unprotected(self) -> int:

@@ -1,4 +1,4 @@
-"""Who watches that the process works."""
+"""The watchers of the process."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ from infra.process.watchdog import Watchdog
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keepers:
-    """Who watches that the process works; the supervisor's turns are their proof."""
+    """The watchers of the process, which the supervisor feeds at each turn of its loop."""
 
     watchdog: Watchdog
     health: Health
     service: ServiceManager
 
     def turn(self) -> None:
-        """Take note of a turn."""
+        """Learn of a turn of the supervisor's loop."""
         self.watchdog.feed()
         self.health.turn()
         self.service.feed()

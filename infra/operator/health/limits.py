@@ -1,4 +1,4 @@
-"""Which figures have passed their limits, long enough that people should hear of it."""
+"""Which figures have exceeded their limits for long enough to notify the operator."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,23 +14,23 @@ class Reading:
     """One figure against its limit."""
 
     source: str
-    """What it is of; the same one at each look."""
+    """Identifies the figure; the same at each sample."""
     title: str
     value: float | None
-    """None: it cannot be told, which passes no limit here."""
+    """None: unknown, which exceeds no limit here."""
     limit: float
     unit: str
     advice: str
 
     @property
     def is_passed(self) -> bool:
-        """Tell whether the limit is passed."""
+        """Tell whether the limit is exceeded."""
         return self.value is not None and self.value > self.limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """What people should hear."""
+    """What to notify the operator of."""
 
     source: str
     title: str
@@ -41,37 +41,37 @@ class Alert:
 class _State:
     is_told: bool = False
     changed_s: float | None = None
-    """Since when the figure disagrees with what people know."""
+    """Since when the figure disagrees with what was last notified."""
     told_s: float | None = None
 
 
 class LimitWatch:
-    """Turns figures into alerts: one when a limit was passed for long enough, one when it is over.
+    """Turns figures into alerts: one when a limit is exceeded for long enough, one when that ends.
 
-    A figure that comes and goes is told once in `again_s`, its end with it: these alerts go where
-    dangers go, and nobody holds them back there.
+    A figure that fluctuates is reported at most once in `again_s`, with its end: these alerts are
+    sent like dangers, which are never held back.
     """
 
     def __init__(self, limits: HealthSettings, *, again_s: float) -> None:
-        """Begin with nothing passed.
+        """Start with no limit exceeded.
 
         Args:
-            limits: which.
-            again_s: pause before the same alert is told once more.
+            limits: to check.
+            again_s: pause before the same alert is repeated.
         """
         self._limits = limits
         self._again_s = again_s
         self._states: dict[str, _State] = {}
 
     def change(self, limits: HealthSettings, *, again_s: float) -> None:
-        """Let other limits hold from the next look on."""
+        """Apply other limits from the next sample on."""
         self._limits, self._again_s = limits, again_s
 
     def look(self, figures: Figures, now_s: float) -> list[Alert]:
-        """Return what is new.
+        """Return new alerts.
 
         Args:
-            figures: of this look.
+            figures: of this sample.
             now_s: monotonic.
         """
         found = (self._judge(reading, now_s) for reading in readings(figures, self._limits))

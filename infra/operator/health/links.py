@@ -1,4 +1,4 @@
-"""Each asset's ties to the exchange: its stream, its orders, how long requests about it take."""
+"""Each asset's link to the exchange: its stream, its order rate, the latency of its requests."""
 
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
@@ -11,10 +11,9 @@ _RATE_S = 60.0
 
 
 class OrderRate:
-    """Orders a minute of each asset, from their sums at each look."""
+    """Orders per minute of each asset, from their sums at each sample."""
 
     def __init__(self) -> None:
-        """Know of no look."""
         self._looks: deque[tuple[float, Counter[str]]] = deque()
 
     def look(self, orders: Mapping[tuple[str, str], int], now_s: float) -> dict[str, float]:
@@ -41,13 +40,13 @@ def links_of(
     streams: Iterable[StreamStats],
     rates: Mapping[str, float],
 ) -> dict[str, VenueLink]:
-    """Return the ties of each asset.
+    """Return the link of each asset.
 
     Args:
         symbols: at the exchange, by asset.
-        requests: all so far.
-        streams: all connections.
-        rates: orders a minute, by asset.
+        requests: statistics of all requests.
+        streams: statistics of all connections.
+        rates: orders per minute, by asset.
     """
     topics = {topic for stream in streams for topic in stream.live}
     streaming = {topic.rpartition(".")[2] for topic in topics if topic.startswith("kline.")}

@@ -1,4 +1,4 @@
-"""What the process and its machine use."""
+"""The resource use of the process and its machine."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ import psutil
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """The process and its machine, as they are now."""
+    """The current resource use of the process and its machine."""
 
     cpu_fraction: float
-    """Of all cores, by all processes, since the look before."""
+    """Share of all cores, by all processes, since the previous sample."""
     process_cpu_fraction: float
-    """Of one core, by this process; Python code has no more than one."""
+    """Share of one core, by this process; Python code cannot use more."""
     memory_fraction: float
-    """Of the machine's, by all processes."""
+    """Share of the machine's memory, by all processes."""
     process_memory_bytes: int
     threads: int
     disk_free_bytes: int
@@ -29,22 +29,22 @@ class Machine:
 
 
 class MachineWatch:
-    """Looks at this process and its machine."""
+    """Samples this process and its machine."""
 
     def __init__(self, directory: Path) -> None:
-        """Begin to measure.
+        """Start measuring.
 
         Args:
-            directory: on the disk that matters.
+            directory: on the disk to watch.
         """
         self._directory = directory
         self._process = psutil.Process()
-        # The first call has nothing to compare with.
+        # The first call has no earlier sample to compare with.
         self._process.cpu_percent()
         psutil.cpu_percent()
 
     def look(self) -> Machine:
-        """Return what is used now."""
+        """Return the current use."""
         disk = psutil.disk_usage(str(self._directory))
         return Machine(
             cpu_fraction=psutil.cpu_percent() / 100,
@@ -52,13 +52,13 @@ class MachineWatch:
             memory_fraction=psutil.virtual_memory().percent / 100,
             process_memory_bytes=self._process.memory_info().rss,
             threads=self._process.num_threads(),
-            disk_free_bytes=disk.free,  # what is left to this user
+            disk_free_bytes=disk.free,  # what is available to this user
             disk_size_bytes=disk.used + disk.free,
         )
 
 
 def size_bytes(files: Iterable[Path]) -> int:
-    """Return what some files take; one that has just been deleted takes nothing."""
+    """Return the total size of files; one that has just been deleted counts 0."""
     total = 0
     for file in files:
         try:

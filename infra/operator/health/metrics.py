@@ -1,7 +1,7 @@
-"""The figures in Prometheus' words: base units, `_total` for counters, timestamps instead of ages.
+"""The figures for Prometheus: base units, `_total` for counters, timestamps instead of ages.
 
-A timestamp goes on growing old where nobody looks any more; an age would stand still, and look
-well. What is not known has no sample.
+A timestamp keeps aging when sampling stops; an age would stand still, and look healthy. Unknown
+figures have no sample.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -28,13 +28,13 @@ _MS_PER_S = 1000
 
 
 class MetricsPage:
-    """What `/metrics` shows of the newest look."""
+    """The `/metrics` page of the newest sample."""
 
     def __init__(self, figures: Callable[[], Figures | None]) -> None:
-        """Show nothing yet.
+        """Start without figures.
 
         Args:
-            figures: the newest ones; None before the first look.
+            figures: returns the newest ones; None before the first sample.
         """
         self._registry = CollectorRegistry(auto_describe=False)
         ProcessCollector(registry=self._registry)
@@ -233,11 +233,11 @@ def _money(figures: Figures) -> Iterator[Metric]:
             float(portfolio.exposure),
         ),
         "trading_drawdown_ratio": (
-            "Fall of the equity from its peak, as a fraction of the peak.",
+            "Drop of the equity from its peak, as a fraction of the peak.",
             float(portfolio.drawdown),
         ),
         "trading_daily_loss_ratio": (
-            "Loss since the UTC day began, as a fraction of its first equity; negative: a gain.",
+            "Loss since the UTC day began, as a fraction of the equity then; negative: a gain.",
             float(portfolio.daily_loss),
         ),
         "trading_realized_pnl_usdt": (
@@ -321,5 +321,5 @@ def _notionals(portfolio: PortfolioSnapshot) -> Values:
 
 
 def _with_zeros(labels: Iterable[tuple[str, ...]], counts: Mapping[Any, int]) -> Values:
-    # `increase` does not see the first event of a counter that appears with it.
+    # `increase` misses the first event of a counter that first appears with it.
     return (dict.fromkeys(labels, 0) | dict(counts)).items()

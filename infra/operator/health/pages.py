@@ -1,6 +1,7 @@
-"""What a service manager and Prometheus ask over HTTP.
+"""The HTTP pages for a service manager and Prometheus.
 
-They need no token, show no secret and change nothing; whoever reaches the address reads them.
+They need no token, show no secret and change nothing; anyone who can reach the address can read
+them.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,14 +18,14 @@ _OK, _UNAVAILABLE = 200, 503
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pages:
-    """Where the pages get what they show."""
+    """The sources of what the pages show."""
 
     why_sick: Callable[[], str | None]
-    """Why the process should be replaced; None where it should not. Must not wait."""
+    """Why the process should be replaced; None if it should not. Must not block."""
     why_not_ready: Callable[[], Sequence[str]]
-    """Why not all assets can be traded. Must not wait."""
+    """Why not all assets can be traded. Must not block."""
     why_degraded: Callable[[], Sequence[str]]
-    """What is broken and keeps no asset from being traded. Must not wait."""
+    """What is broken without keeping any asset from being traded. Must not block."""
     metrics: MetricsPage
 
     def routes(self) -> list[BaseRoute]:

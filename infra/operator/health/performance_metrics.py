@@ -1,4 +1,4 @@
-"""What each asset has come to, and its ties to the exchange; `all` stands for all together."""
+"""The performance of each asset, and its link to the exchange; `all` stands for the total."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
@@ -50,7 +50,7 @@ _PERFORMANCE: Mapping[str, tuple[str, _Figure]] = {
 
 
 def performance_metrics(figures: Figures) -> Iterator[Metric]:
-    """Yield the figures of all together and of each asset that has traded."""
+    """Yield the figures of the total and of each asset that has traded."""
     found = {ALL: figures.performance.total, **figures.performance.assets}
     for name, (text, figure) in _PERFORMANCE.items():
         values = ((asset, figure(each)) for asset, each in found.items())

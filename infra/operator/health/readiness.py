@@ -1,4 +1,4 @@
-"""When a system is ready: all its assets can be traded; and what else is not as it should be."""
+"""Readiness: whether all assets of a system can be traded, and what else is broken."""
 
 from collections.abc import Iterator
 
@@ -6,15 +6,15 @@ from infra.operator.health.figures import Figures
 
 
 def why_not_ready(figures: Figures) -> list[str]:
-    """Return every reason why not all assets can be traded; none where they can.
+    """Return every reason why not all assets can be traded; none if they can.
 
-    A cooldown, a pause or a full exposure is no such reason: that is trading by the rules.
+    A cooldown, a pause or a full exposure is not such a reason: that is trading by the rules.
     """
     return [*_actors(figures), *_connections(figures), *_portfolio(figures)]
 
 
 def why_degraded(figures: Figures) -> list[str]:
-    """Return what is broken and keeps no asset from being traded."""
+    """Return what is broken without keeping any asset from being traded."""
     return [f"{channel} does not work: {why}" for channel, why in figures.troubles.items()]
 
 
@@ -23,7 +23,7 @@ def _actors(figures: Figures) -> Iterator[str]:
         if actor.is_given_up:
             yield f"{actor.address} was given up"
         elif not actor.is_running:
-            yield f"{actor.address} does not run"
+            yield f"{actor.address} is not running"
 
 
 def _connections(figures: Figures) -> Iterator[str]:

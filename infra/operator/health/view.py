@@ -1,4 +1,4 @@
-"""The figures of the newest look at a running system, as the operator reads them."""
+"""The figures of the newest sample of a running system, as shown to the operator."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ _MIB = 2**20
 
 
 def health_figures(found: Figures | None) -> dict[str, str]:
-    """Return the figures by name; None: nothing was checked yet."""
+    """Return the figures by name; None: nothing was sampled yet."""
     return {} if found is None else dict(_figures(found))
 
 

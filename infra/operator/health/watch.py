@@ -1,4 +1,4 @@
-"""Looks after a running system, in a thread of its own: figures, alerts, and what HTTP shows."""
+"""Monitors a running system, in a thread of its own: figures, alerts, and the HTTP pages."""
 
 import threading
 import time
@@ -32,17 +32,17 @@ from infra.venues.connection import Connection
 
 _MS_PER_S = 1000
 _ANSWER_S = 1.0
-"""How long a look waits for the actors' answers; a later one counts for the next look."""
+"""How long a sample waits for the actors' answers; later ones count for the next sample."""
 _LINKS_EVERY_S = 60.0
 TURN_S = 15.0
-"""The supervisor turns at least once a second; much later it hangs."""
+"""The supervisor's loop turns at least once a second; if it takes much longer, it hangs."""
 
 
 class Tell(Protocol):
-    """Takes what the operator should hear."""
+    """Notifies the operator."""
 
     def __call__(self, key: str, title: str, detail: str) -> None:
-        """Tell it, once a key."""
+        """Send a notice, once per key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,21 +51,21 @@ class Sources:
 
     mode: str
     inspect: Callable[[float], SystemSnapshot]
-    """Returns the actors as they are now; takes how long their answers are waited for, s."""
+    """Returns the current state of the actors; takes how long to wait for their answers, s."""
     channels: Channels
     recorder: TraceRecorder | None
-    """None where nothing is traced."""
+    """None if tracing is off."""
     tell: Tell
     tell_links: Callable[[Iterable[VenueLink], int], None]
-    """Takes the ties to the exchange, and how many connections to the journal are open."""
+    """Takes the links to the exchange, and how many connections to the journal are open."""
     connections: Callable[[], int]
     """Returns how many connections to the journal are open."""
     rules: Callable[[], TradingRules]
-    """Returns those of the pairs that are traded now."""
+    """Returns the rules of the pairs that are traded now."""
 
 
 class Health:
-    """The newest figures of a run, and who is told of them."""
+    """Samples the figures of a run, and reports them."""
 
     def __init__(
         self,
@@ -77,15 +77,15 @@ class Health:
         turn_s: float = TURN_S,
         accesses: Callable[[], Mapping[int, int]] = dict,
     ) -> None:
-        """Look at nothing yet.
+        """Prepare the thread; nothing is sampled yet.
 
         Args:
-            sources: what is looked at.
-            connection: its ties to the exchange.
+            sources: of the figures.
+            connection: to the exchange.
             settings: limits and the journal's name.
             directory: of the run.
-            turn_s: how long the supervisor may take for a turn.
-            accesses: returns how many requests to the control interface there were, by status.
+            turn_s: how long a turn of the supervisor's loop may take.
+            accesses: returns the number of requests to the control interface by status.
         """
         self._sources, self._connection = sources, connection
         self._turn_s = turn_s
@@ -108,29 +108,29 @@ class Health:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="health", daemon=True)
         self.figures: Figures | None = None
-        """Of the newest look; None before the first."""
+        """Figures of the newest sample; None before the first."""
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start sampling."""
         self._thread.start()
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop sampling."""
         self._stop.set()
         if self._thread.is_alive():
-            self._thread.join(2 * _ANSWER_S)  # a look that takes longer must not delay the stop
+            self._thread.join(2 * _ANSWER_S)  # a sample that takes longer must not delay the stop
 
     def change(self, settings: Settings) -> None:
-        """Let other limits hold from the next look on."""
+        """Apply other limits from the next sample on."""
         self._every_s = float(settings.health.every_seconds)
         self._limits.change(settings.health, again_s=_again_s(settings))
 
     def turn(self) -> None:
-        """Take note that the supervisor works; called by it."""
+        """Learn that the supervisor works; called by it."""
         self._turned_s = time.monotonic()
 
     def why_sick(self) -> str | None:
-        """Return why the process should be replaced; None where it should not."""
+        """Return why the process should be replaced; None if it should not."""
         turned_s = self._turned_s
         if turned_s is None:
             return "the supervisor has not started yet"
@@ -142,21 +142,21 @@ class Health:
         )
 
     def why_not_ready(self) -> tuple[str, ...]:
-        """Return why not all assets can be traded, as the newest look found it."""
+        """Return why not all assets can be traded, according to the newest sample."""
         sick, figures = self.why_sick(), self.figures
         if sick is not None or figures is None:
             return (sick or "nothing was checked yet",)
         age_s = time.time() - figures.at_s
         if age_s > self._turn_s + self._every_s:
-            return (f"the newest look is {age_s:.0f} s old",)
+            return (f"the newest check is {age_s:.0f} s old",)
         return tuple(why_not_ready(figures))
 
     def why_degraded(self) -> tuple[str, ...]:
-        """Return what else is broken, as the newest look found it."""
+        """Return what else is broken, according to the newest sample."""
         return () if self.figures is None else tuple(why_degraded(self.figures))
 
     def pages(self) -> Pages:
-        """Return what is shown over HTTP."""
+        """Return the sources of the HTTP pages."""
         return Pages(
             why_sick=self.why_sick,
             why_not_ready=self.why_not_ready,
@@ -164,7 +164,7 @@ class Health:
             metrics=MetricsPage(lambda: self.figures),
         )
 
-    # In the thread.
+    # Below: runs in the thread.
 
     def _watch(self) -> None:
         while not self._stop.is_set():
@@ -177,7 +177,7 @@ class Health:
                         f"health/{alert.source}/{time.time_ns()}", alert.title, alert.detail
                     )
             except Exception:  # noqa: BLE001 (who watches must not end because a look failed)
-                logger.opt(exception=True).error("the health could not be checked")
+                logger.opt(exception=True).error("the health check failed")
             self._stop.wait(self._every_s)
         self._books.close()
         self._performance.close()
@@ -244,7 +244,7 @@ class Health:
         try:
             self._known_books = self._books.read()
         except (ConfigError, JournalError) as error:
-            # What was read stands; the connection may not.
+            # What was read remains; the connection may be broken.
             logger.warning("the journal could not be read for the health figures: {}", error)
             self._books.close()
         return self._known_books
@@ -276,7 +276,7 @@ class Health:
         return found
 
     def _age_s(self, venue_ms: int) -> float:
-        # A candle may be known here before our measure of the exchange's clock has reached its end.
+        # A candle may arrive before our estimate of the exchange's clock has reached its end.
         return max(0.0, -self._connection.market.server_clock.seconds_until(venue_ms))
 
 

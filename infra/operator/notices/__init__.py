@@ -1,5 +1,5 @@
-"""Where people read: the stored outbox, and the channels that empty it, each in its own thread.
+"""Notifications: the stored outbox, and the channels that empty it, each in its own thread.
 
-The data's way: `outbox` (stores, decides which channels), `deliveries` (one channel's part of it),
-`carrier` (a channel's thread), `telegram` and `services` (what a channel speaks).
+The data flow: `outbox` (stores, chooses the channels), `infra.store.deliveries` (one channel's part
+of it), `carrier` (a channel's thread), `telegram` and `services` (a channel's protocol).
 """

@@ -1,4 +1,4 @@
-"""The thread of one channel: carries the notices that wait, the most severe first, in order."""
+"""The thread of one channel: delivers waiting notices, the most severe first, in order."""
 
 from collections.abc import Callable
 from random import Random
@@ -16,14 +16,14 @@ _REPEAT = "(again: it may have arrived before)"
 
 
 class NeverDeliverableError(Exception):
-    """The other side will never take this message, but perhaps the next one."""
+    """The other side will never accept this message, but perhaps the next one."""
 
 
 class Sender(Protocol):
-    """Speaks to one place."""
+    """Sends texts to one place."""
 
     def send(self, text: str, kind: NoticeKind) -> None:
-        """Send a text whose first line is its title; every wait in it has a time-out.
+        """Send a text whose first line is its title; every wait has a time-out.
 
         Args:
             text: the notice.
@@ -31,13 +31,13 @@ class Sender(Protocol):
 
         Raises:
             NotDeliveredError: try again later.
-            NeverDeliverableError: go on with the next.
-            ChannelClosedError: try again later, and let people know.
+            NeverDeliverableError: continue with the next one.
+            ChannelClosedError: try again later, and notify the operator.
         """
 
 
 class Carrier(DeliveryThread):
-    """One channel: its thread, and its place in the outbox."""
+    """One channel: its thread, and its part of the outbox."""
 
     def __init__(
         self,
@@ -50,16 +50,16 @@ class Carrier(DeliveryThread):
         first_pause_s: float = 1.0,
         on_trouble: Callable[[str, str | None], None] = lambda _channel, _why: None,
     ) -> None:
-        """Start nothing yet. See `DeliveryThread`.
+        """Prepare the thread. See `DeliveryThread`.
 
         Args:
             channel: its name in the outbox.
-            sender: speaks to the place.
+            sender: sends to the place.
             journals: the database.
             rng: for the jitter of pauses.
-            instance: which system speaks; each text begins with it.
+            instance: name of this system; each text begins with it.
             first_pause_s: after a first failure.
-            on_trouble: told why it takes nothing.
+            on_trouble: called with why it accepts nothing.
         """
         super().__init__(
             channel, journals, rng=rng, first_pause_s=first_pause_s, on_trouble=on_trouble
@@ -80,7 +80,7 @@ class Carrier(DeliveryThread):
                 self._deliveries.mark_not_arrived(delivery)
             raise
         except NeverDeliverableError as error:
-            logger.error("{}: a notice is refused for ever: {}", self.channel, error)
+            logger.error("{}: a notice is refused for good: {}", self.channel, error)
             self._deliveries.mark_refused(delivery)
         except ChannelClosedError:
             self._deliveries.mark_not_arrived(delivery)
@@ -91,7 +91,7 @@ class Carrier(DeliveryThread):
 
 
 def named(instance: str, text: str) -> str:
-    """Return a text that begins with the name of the system that speaks, where it has one."""
+    """Return a text that begins with the name of this system, if it has one."""
     return f"[{instance}] {text}" if instance else text
 
 

@@ -1,7 +1,7 @@
-"""All channels of a run, as the settings name them.
+"""All channels of a run that the settings name.
 
-What a channel is made with is imported only where that channel is configured: the libraries cost
-tens of megabytes.
+The libraries of a channel are imported only if that channel is configured: they cost tens of
+megabytes.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 TELEGRAM, TELEGRAM_ADMIN = "telegram", "telegram_admin"
 COMMANDS = "telegram_commands"
-"""What the admin writes to the bot."""
+"""The channel of the admin's messages to the bot."""
 _SERVICES = ("discord", "slack", "email", "other")
 
 OnSystem = Callable[[str, str, str], None]
-"""Takes a key, a title and details of something about the channels that people should hear."""
+"""Notifies of something about the channels: takes a key, a title and details."""
 
 
 class _Inbox(Protocol):
@@ -59,20 +59,20 @@ class Channels:
         on_system: OnSystem,
         handle_command: HandleCommand | None = None,
     ) -> None:
-        """Make what is configured; nothing is sent yet.
+        """Construct what is configured; nothing is sent yet.
 
         Args:
-            settings: where, and with which secrets.
+            settings: addresses and secrets.
             journals: the database.
-            events: where other programs are told of every fact; None: nowhere.
-            mode: of the run; its name where the settings give none.
+            events: targets that receive every fact; None: none.
+            mode: of the run; its name if the settings give none.
             rng: for the jitter of pauses.
-            is_well: asked before each heartbeat.
-            on_system: told what people should hear of the channels themselves.
-            handle_command: answers the admin's messages; None: nobody reads them.
+            is_well: checked before each heartbeat.
+            on_system: notifies of problems of the channels themselves.
+            handle_command: answers the admin's messages; None: they are not read.
 
         Raises:
-            ConfigError: an address is of no service that is known, or events cannot be sent.
+            ConfigError: an address is not of a known service, or events cannot be sent.
         """
         self._held = ExitStack()
         self._instance = settings.instance or mode
@@ -80,9 +80,9 @@ class Channels:
         self._heartbeat = _heartbeat(settings, is_well)
         self._inbox: _Inbox | None = None
         self._has_nobody = False
-        """A bot is read, and no person may command it."""
+        """A bot is read, but nobody may command it."""
         self._troubles = 0
-        """How often any channel was in trouble."""
+        """Number of troubles of all channels."""
         bot = telegram_bot(settings, self._held)
         senders = senders_of(settings, bot)
         if bot is not None and handle_command is not None:
@@ -116,7 +116,7 @@ class Channels:
         )
 
     def change(self, settings: NotificationSettings) -> None:
-        """Let other kinds and limits hold; places and secrets stay what they were."""
+        """Apply other kinds and limits; places and secrets stay as they were."""
         self.outboxes.rules = self._rules(settings)
 
     def _rules(self, settings: NotificationSettings) -> PostRules:
@@ -128,7 +128,7 @@ class Channels:
         )
 
     def start(self) -> None:
-        """Begin to carry, to read commands, and to beat."""
+        """Start delivering, reading commands, and the heartbeat."""
         self.carry()
         for part in (self._inbox, self._heartbeat):
             if part is not None:
@@ -138,26 +138,26 @@ class Channels:
             self._on_system("commands from nobody", "Commands by Telegram are refused", detail)
 
     def carry(self) -> None:
-        """Begin to carry, and nothing else."""
+        """Start delivering, and nothing else."""
         for thread in self._threads():
             thread.start()
 
     def start_over(self) -> None:
-        """Try at once what failed before; from any thread."""
+        """Retry at once what failed before; from any thread."""
         for thread in self._threads():
             thread.start_over()
         if self._inbox is not None:
             self._inbox.start_over()
 
     def troubles(self) -> dict[str, str]:
-        """Return why channels take nothing, or give no commands, by channel; those alone."""
+        """Return by channel why channels accept nothing or deliver no commands; only those."""
         found = {thread.channel: thread.trouble for thread in self._threads()}
         if self._inbox is not None:
             found[COMMANDS] = self._inbox.trouble
         return {channel: why for channel, why in found.items() if why is not None}
 
     def refused(self) -> dict[tuple[str, str], int]:
-        """Return how many messages to the bot were no commands of the admin, by place and kind."""
+        """Return the number of messages that were not the admin's commands, by place and kind."""
         inbox = self._inbox
         if inbox is None:
             return {}
@@ -167,7 +167,7 @@ class Channels:
         }
 
     def close(self, timeout_s: float) -> None:
-        """Carry on for at most this time, then stop all; what still waits stays in the outbox."""
+        """Continue for at most this time, then stop all; what still waits stays in the outbox."""
         if self._heartbeat is not None:
             self._heartbeat.close()
         threads = self._threads()
@@ -223,7 +223,7 @@ def check_addresses(settings: NotificationSettings, events: EventSettings) -> No
     """Refuse addresses that nothing can be sent to, before anything is connected.
 
     Raises:
-        ConfigError: there are some; says all of them.
+        ConfigError: there are some; lists all of them.
     """
     problems = []
     for name in _SERVICES:
@@ -240,7 +240,7 @@ def check_addresses(settings: NotificationSettings, events: EventSettings) -> No
 
 
 def telegram_bot(settings: NotificationSettings, held: ExitStack) -> "TelegramBot | None":
-    """Return the bot, whose thread ends with what holds it; None where there is no token."""
+    """Return the bot, whose thread its holder ends; None if there is no token."""
     if settings.telegram_bot_token is None:
         return None
     from infra.operator.notices.telegram import TelegramBot  # noqa: PLC0415 (costly)
@@ -251,10 +251,10 @@ def telegram_bot(settings: NotificationSettings, held: ExitStack) -> "TelegramBo
 
 
 def senders_of(settings: NotificationSettings, bot: "TelegramBot | None") -> dict[str, Sender]:
-    """Return what speaks to each place of the settings, by channel.
+    """Return the sender of each configured channel, by channel.
 
     Raises:
-        ConfigError: an address is of no service that is known.
+        ConfigError: an address is not of a known service.
     """
     return {**dict(_services(settings)), **({} if bot is None else _chats(settings, bot))}
 
@@ -267,7 +267,7 @@ def _chats(settings: NotificationSettings, bot: "TelegramBot") -> dict[str, Send
         TELEGRAM_ADMIN: settings.telegram_admin_chat_id,
     }
     if chats[TELEGRAM] is None:
-        # The admin's chat is the only one: what the channel would get goes there.
+        # The admin's chat is the only one: it gets what the channel would get.
         chats = {TELEGRAM: chats[TELEGRAM_ADMIN]}
     return {c: TelegramSender(bot, chat) for c, chat in chats.items() if chat is not None}
 

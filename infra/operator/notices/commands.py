@@ -1,4 +1,4 @@
-"""What a person writes to the system, and what is answered: the seam to who handles commands."""
+"""Messages of a person to the system, and the answers: the interface to the command handler."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,20 +6,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Button:
-    """Something to press under an answer."""
+    """A button under an answer."""
 
     label: str
     text: str
-    """Handed in as if it had been written; 64 bytes at most."""
+    """Handled as if it had been written; 64 bytes at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a person reads in return."""
+    """An answer to a person."""
 
     text: str
     buttons: tuple[Button, ...] = ()
 
 
 HandleCommand = Callable[[str, str], Answer]
-"""Takes who asks and what was written; called in a thread of its own, one command at a time."""
+"""Takes the requester and the text; called in a thread of its own, one command at a time."""

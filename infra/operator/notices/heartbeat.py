@@ -22,11 +22,11 @@ class Heartbeat:
         every_s: float = EVERY_S,
         answer_s: float = _ANSWER_S,
     ) -> None:
-        """Call nothing yet.
+        """Prepare the thread; `start` starts it.
 
         Args:
             url: http or https; it may hold a secret and is never shown.
-            is_well: asked before each call.
+            is_well: checked before each call.
             every_s: real time between two calls.
             answer_s: how long an answer is waited for.
         """
@@ -38,11 +38,11 @@ class Heartbeat:
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def start(self) -> None:
-        """Begin with the first call."""
+        """Start with the first call."""
         self._thread.start()
 
     def close(self) -> None:
-        """Call no more; a call under way is not waited for."""
+        """Stop calling; a call under way is not waited for."""
         self._stop.set()
 
     def _run(self) -> None:

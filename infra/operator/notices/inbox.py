@@ -1,17 +1,17 @@
-"""Where the admin's messages go before, and once, somebody can answer them."""
+"""Takes the admin's messages before and after a handler can answer them."""
 
 from infra.operator.notices.commands import Answer, HandleCommand
 
 
 class Inbox:
-    """Takes the admin's messages once somebody is there to answer them."""
+    """Passes the admin's messages to a handler once there is one."""
 
     def __init__(self) -> None:
-        """Answer nothing yet."""
+        """Start without a handler."""
         self.handle: HandleCommand | None = None
 
     def __call__(self, who: str, text: str) -> Answer:
-        """Answer what somebody wrote."""
+        """Answer a message."""
         if self.handle is None:
             return Answer(text="Not done: the system is starting. Send it again.")
         return self.handle(who, text)

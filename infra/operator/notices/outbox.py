@@ -10,20 +10,20 @@ from infra.store.journal import JournalStore
 from infra.store.notices import StoredNotices
 
 _FREQUENT = frozenset({NoticeKind.REGIME, NoticeKind.REFUSED, NoticeKind.COOLDOWN})
-"""What the log need not show as well where a channel takes it."""
+"""Kinds that the log need not show as well if a channel takes them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostRules:
-    """What goes where, and how often."""
+    """Which notices go to which channels, and how often."""
 
     kinds: Mapping[str, frozenset[NoticeKind]]
-    """What each channel carries."""
+    """Kinds that each channel delivers."""
     max_waiting: int
-    """Above it the oldest routine notices of a channel are dropped."""
+    """If more wait, the oldest routine notices of a channel are dropped."""
     notices: NoticeRules
     admin: str = ""
-    """The channel that reads the answers to commands; empty: none does."""
+    """The channel that the answers to commands are sent to; empty: none."""
 
 
 class StoredOutboxes:
@@ -36,19 +36,19 @@ class StoredOutboxes:
         *,
         on_stored: Callable[[str], None] = lambda _channel: None,
     ) -> None:
-        """Open nothing yet.
+        """Keep the parts; nothing is opened yet.
 
         Args:
             journals: the database.
             rules: may be replaced at any time.
-            on_stored: told which channel has something to carry; must not wait.
+            on_stored: called with a channel that has something to deliver; must not block.
         """
         self.rules = rules
         self._journals = journals
         self._on_stored = on_stored
 
     def open(self) -> "StoredOutbox":
-        """Take hold of the outbox, in the thread that will use it."""
+        """Open the outbox, in the thread that will use it."""
         return StoredOutbox(self._journals, lambda: self.rules, self._on_stored)
 
 
@@ -61,13 +61,13 @@ class StoredOutbox(StoredNotices):
         rules: Callable[[], PostRules],
         on_stored: Callable[[str], None],
     ) -> None:
-        """Made by `StoredOutboxes.open` alone."""
+        """Only `StoredOutboxes.open` constructs it."""
         super().__init__(journals)
         self._rules = rules
         self._on_stored = on_stored
 
     def notice_rules(self) -> NoticeRules:
-        """Return when people are told."""
+        """Return the rules of when to notify."""
         return self._rules().notices
 
     def put(self, notice: Notice) -> None:
@@ -81,7 +81,7 @@ class StoredOutbox(StoredNotices):
                 self._on_stored(channel)
 
     def put_answered(self, notice: Notice) -> None:
-        """Store a notice for all its channels but the one that had it as an answer."""
+        """Store a notice for all its channels except the one that got it as an answer."""
         self._put(notice, [name for name in self._channels(notice) if name != self._rules().admin])
 
     def hold_back(self, notice: Notice) -> None:
@@ -106,6 +106,6 @@ def _log(notice: Notice, *, is_carried: bool) -> None:
 
 def _in_one_line(text: str) -> str:
     line = "; ".join(map(str.strip, text.splitlines()))
-    for end in ":.,":  # a line that goes on, or ends a sentence
+    for end in ":.,":  # a continued line, or the end of a sentence
         line = line.replace(f"{end}; ", f"{end} ")
     return line

@@ -1,4 +1,4 @@
-"""Discord, Slack, e-mail and a hundred others, by apprise."""
+"""Discord, Slack, e-mail and a hundred others, through apprise."""
 
 import apprise
 
@@ -13,11 +13,11 @@ _BY_SIGN = {
     NoticeKind.ACTOR: apprise.NotifyType.WARNING,
     NoticeKind.CONNECTION: apprise.NotifyType.WARNING,
 }
-"""Of kinds that may be bad news."""
+"""Marks for kinds that may be bad news."""
 
 
 class ServiceSender:
-    """One address that apprise knows. See `infra.operator.notices.carrier.Sender`."""
+    """One address that apprise supports. See `infra.operator.notices.carrier.Sender`."""
 
     def __init__(self, setting: str, url: str) -> None:
         """Read an address.
@@ -27,7 +27,7 @@ class ServiceSender:
             url: holds secrets; it is never shown.
 
         Raises:
-            ConfigError: apprise does not know such an address.
+            ConfigError: apprise does not support such an address.
         """
         self._service = apprise.Apprise()
         if not self._service.add(url):
@@ -46,12 +46,12 @@ class ServiceSender:
             body_format=apprise.NotifyFormat.TEXT,
         )
         if not is_sent:
-            # Apprise says no more than that.
-            raise NotDeliveredError("the service did not take it", may_have_arrived=True)
+            # Apprise gives no further reason.
+            raise NotDeliveredError("the service did not accept it", may_have_arrived=True)
 
 
 def _type_of(kind: NoticeKind, title: str) -> apprise.NotifyType:
-    """Return how a service marks a notice: dangers, losses and good ends differ by their sign."""
+    """Return how a service marks a notice: dangers, losses and gains have different signs."""
     if kind in _BY_SIGN:
         return apprise.NotifyType.SUCCESS if _GOOD in title else _BY_SIGN[kind]
     return apprise.NotifyType.INFO

@@ -1,4 +1,4 @@
-"""Telegram, by python-telegram-bot: one bot in a thread of its own, for all its chats."""
+"""Telegram, through python-telegram-bot: one bot in a thread of its own, for all its chats."""
 
 import asyncio
 import html
@@ -33,15 +33,15 @@ from infra.operator.notices.telegram_updates import UpdatesRequest
 Result = TypeVar("Result")
 
 MOST_CHARACTERS = 4096
-"""Of one message, markup not counted."""
+"""Most characters of a message, without markup."""
 _ANSWER_S = 20.0
 _PATIENCE_S = 120.0
-"""Of a caller; the limit of 20 messages a minute to a group is waited for in it."""
+"""How long a caller waits; includes waiting for the limit of 20 messages a minute to a group."""
 _NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
-# The library's way to ask for times as such, which it will give by itself one day.
+# Makes the library return times as timedelta, which a later version will do by default.
 os.environ.setdefault("PTB_TIMEDELTA", "1")
-# What these log holds the token, as part of each address.
+# These loggers log addresses that contain the token.
 for _name in ("httpx", "httpcore", "telegram"):
     logging.getLogger(_name).addHandler(logging.NullHandler())
     logging.getLogger(_name).propagate = False
@@ -61,10 +61,10 @@ class TelegramBot:
         """Start the thread; nothing is sent yet.
 
         Args:
-            token: the bot's.
+            token: of the bot.
             server: address of the Bot API, without a slash at its end.
             answer_s: time-out of each step of a request.
-            limiter: makes what keeps Telegram's limits.
+            limiter: constructs the limiter for Telegram's limits.
         """
         self._token = token
         self._loop = asyncio.new_event_loop()
@@ -80,11 +80,11 @@ class TelegramBot:
         )
 
     def begin(self, work: Coroutine[Any, Any, Result]) -> "Future[Result]":
-        """Run something in the bot's thread; from any other thread."""
+        """Run a coroutine in the bot's thread; from any other thread."""
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def plain(self, error: BaseException) -> str:
-        """Return an error's words without the token."""
+        """Return an error's text without the token."""
         return f"{type(error).__name__}: {error}".replace(self._token, "***")
 
     def close(self) -> None:
@@ -111,12 +111,12 @@ class TelegramSender:
     """One chat. See `infra.operator.notices.carrier.Sender`."""
 
     def __init__(self, bot: TelegramBot, chat_id: str) -> None:
-        """Send to a chat by its number or @name."""
+        """Send to a chat by its id or @name."""
         self._bot = bot
         self._chat_id: str | int = chat_id
 
     def send(self, text: str, kind: NoticeKind) -> None:  # noqa: ARG002 (all look alike)
-        """Send a text with its title in bold, or plain where the server cannot read that."""
+        """Send a text with its title in bold, or plain if the server cannot parse that."""
         try:
             self._send(_marked_up(text), ParseMode.HTML)
         except BadRequest:
@@ -129,7 +129,7 @@ class TelegramSender:
             raise NeverDeliverableError(self._bot.plain(error)) from None
 
     def _send(self, text: str, parse_mode: str | None) -> None:
-        """Send once, and say what a failure means."""
+        """Send once, and translate a failure."""
         bot: Bot = self._bot.bot
         sending = self._bot.begin(bot.send_message(self._chat_id, text, parse_mode=parse_mode))
         try:
@@ -169,6 +169,6 @@ def _marked_up(text: str) -> str:
 
 
 def wait_s(error: RetryAfter) -> float:
-    """Return how long the server asks to be left alone."""
+    """Return how long the server asks to wait."""
     wait = error.retry_after
     return wait.total_seconds() if isinstance(wait, timedelta) else float(wait)

@@ -1,4 +1,4 @@
-"""Commands by Telegram: the same desk, its answers as text and buttons."""
+"""Commands by Telegram: the same command service, its answers as text and buttons."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ AnswerText = Callable[[str, str], Reply]
 
 
 def by_telegram(answer_text: AnswerText) -> HandleCommand:
-    """Return what handles a message: takes who wrote what."""
+    """Return the handler of messages, which takes sender and text."""
 
     def handle(who: str, text: str) -> Answer:
         reply = answer_text(who, text)

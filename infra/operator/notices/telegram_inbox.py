@@ -1,4 +1,4 @@
-"""What people write to the bot: the admin's commands, and strangers, who get no answer."""
+"""Messages to the bot: the admin's commands are answered, strangers are not."""
 
 import asyncio
 import time
@@ -32,18 +32,18 @@ from infra.operator.notices.commands import Answer, HandleCommand
 from infra.operator.notices.telegram import TelegramBot, cut, wait_s
 
 _POLL_S = 25
-"""How long the server holds a question for new messages."""
+"""How long the server holds a request for new messages."""
 _AFTER_FAILURE_S = 2.0
 _LONGEST_PAUSE_S = 60.0
 _ANSWER_TRIES = 5
 _WELCOME = "Ready. The menu lists all commands; help explains each."
 _UNSHOWN = "Telegram refuses to show the answer; bin/ctl on the machine does."
 OLDEST_COMMAND_S = 30.0
-"""A command that waited longer, since the system was down, may not be wanted any more."""
+"""A command that waited longer because the system was down may no longer be wanted."""
 
 
 class TelegramInbox:
-    """Hands the admin's messages to the handler of commands, one at a time."""
+    """Passes the admin's messages to the command handler, one at a time."""
 
     def __init__(
         self,
@@ -56,15 +56,15 @@ class TelegramInbox:
         poll_s: float = _POLL_S,
         now_s: Callable[[], float] = time.time,
     ) -> None:
-        """Read nothing yet.
+        """Prepare the inbox; nothing is read yet.
 
         Args:
-            bot: whose messages.
-            authority: who is answered, and where.
-            handle: takes who asks and what was written, and returns the answer.
-            instance: which system answers; each answer begins with it.
-            on_stranger: told what to call the first stranger.
-            poll_s: how long the server holds a question.
+            bot: whose messages are read.
+            authority: who is obeyed, and where.
+            handle: takes the sender and the text, and returns the answer.
+            instance: name of this system; each answer begins with it.
+            on_stranger: called with how to call the first stranger.
+            poll_s: how long the server holds a request.
             now_s: the wall clock, to tell how old a message is.
         """
         self._bot = bot
@@ -77,24 +77,24 @@ class TelegramInbox:
         self._now_s = now_s
         self._reading: Future[None] | None = None
         self._refusals = 0
-        """Of the token, in a row."""
+        """Refusals of the token in a row."""
         self._over = asyncio.Event()
-        """Set where a pause is to end early."""
+        """Set to end a pause early."""
         self.trouble: str | None = None
-        """Why no commands are read; None where they are."""
+        """Why no commands are read; None if they are."""
         self._offset: int | None = None
-        """Of the next update that is wanted."""
+        """Id of the next update to fetch."""
         self.strangers = 0
-        """Messages that came from other chats or persons."""
+        """Number of messages from other chats or users."""
         self.unreadable = 0
-        """Updates of which nobody knows what they say."""
+        """Number of unreadable updates."""
 
     def start(self) -> None:
-        """Begin to read."""
+        """Start reading."""
         self._reading = self._bot.begin(self._read_all())
 
     def close(self) -> None:
-        """Read no more."""
+        """Stop reading."""
         if self._reading is not None:
             self._reading.cancel()
             try:
@@ -103,7 +103,7 @@ class TelegramInbox:
                 return
 
     def start_over(self) -> None:
-        """Try again at once; from any thread."""
+        """Retry at once; from any thread."""
 
         async def start() -> None:
             self._refusals = 0
@@ -128,7 +128,7 @@ class TelegramInbox:
                 await asyncio.sleep(_AFTER_FAILURE_S)
 
     async def _on_refused(self, why: str) -> None:
-        """Wait, longer each time, for a token that is taken, or for the other reader to end."""
+        """Wait, longer each time, until the token is accepted or the other reader has ended."""
         if self.trouble is None:
             logger.error("commands are not read: {}", why)
         self.trouble = why
@@ -146,12 +146,12 @@ class TelegramInbox:
         )
         self._refusals, self.trouble = 0, None
         for update in updates:
-            # First: what fails half-way must not come again, nor what was done before it.
+            # First: neither a command that fails half-way nor those before it may be repeated.
             self._offset = update.update_id + 1
             await self._on_update(update)
 
     async def _offer_menu(self) -> None:
-        """Let the admin's chat, and no other, offer the commands; tried again until it does."""
+        """Set the menu of commands in the admin's chat only; retry until it succeeds."""
         if self._has_menu:
             return
         commands = [BotCommand(name, does) for name, does in menu().items()]
@@ -174,7 +174,7 @@ class TelegramInbox:
         if stranger is not None:
             self._count_stranger(stranger)
         elif query is not None:
-            # The command must not wait for the looks of its button, nor fail with them.
+            # The command must not wait for the update of its button, nor fail with it.
             cleared = asyncio.create_task(self._clear(query))
             await self._command(update, query.data)
             await cleared
@@ -182,11 +182,11 @@ class TelegramInbox:
             await self._command(update, update.message.text)
 
     async def _clear(self, query: CallbackQuery) -> None:
-        """Take a used button away."""
+        """Remove a used button."""
         try:
             await query.answer()
             await query.edit_message_reply_markup(None)
-        except (TelegramError, TypeError) as error:  # TypeError: the message is out of reach
+        except (TelegramError, TypeError) as error:  # TypeError: the message is not accessible
             logger.debug("a used button stays: {}", self._bot.plain(error))
 
     def _count_stranger(self, who: str) -> None:
@@ -215,9 +215,9 @@ class TelegramInbox:
         await self._say(answer)
 
     async def _say(self, answer: Answer) -> None:
-        """Send an answer; what was done must be heard of, be it twice."""
+        """Send an answer; the outcome must be reported, even if twice."""
         text = cut(named(self._instance, plain_lines(answer.text)))
-        # Refused as it is, it is sent without buttons; refused again, at least that is told.
+        # If refused, send it without buttons; if refused again, say at least that.
         attempts = [
             (text, _keyboard(answer)),
             (text, None),
@@ -250,7 +250,7 @@ class TelegramInbox:
         return False
 
     def _age_s(self, update: Update) -> float:
-        """Return how long ago a message was written; a button tells no time."""
+        """Return how long ago a message was written; a button press has no time."""
         message = update.message
         if not isinstance(message, Message):
             return 0.0

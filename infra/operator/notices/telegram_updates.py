@@ -1,7 +1,7 @@
-"""Updates as the Bot API sends them, made harmless where one of them cannot be read.
+"""Updates from the Bot API, of which an unreadable one does no harm.
 
-The library reads all updates of an answer or none: one that it cannot read would come again for
-ever, and with it every command behind it.
+The library parses all updates of an answer or none: one that it cannot parse would be repeated
+forever, and block every command after it.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ _UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 
 
 class UpdatesRequest(HTTPXRequest):
-    """Asks for updates; of one that cannot be read only its number is left."""
+    """Fetches updates; of an unreadable one only its id is kept."""
 
     @staticmethod
     def parse_json_payload(payload: bytes) -> dict[str, Any]:

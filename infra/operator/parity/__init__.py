@@ -1,1 +1,1 @@
-"""What a run did on a day, held against what the rules decide."""
+"""Compares what a run did on a day with what the rules decide."""

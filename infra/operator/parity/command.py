@@ -1,8 +1,8 @@
-"""The comparison of a run with its rules, from its options to what it prints.
+"""The comparison of a run with its rules, from its options to its output.
 
-Every close of the day is decided once more by the functions of the backtest, on the books that the
-facts had then. What was not done so is told with its cause; so is what fills cost against the
-slippage and fees that a backtest assumes. It only reads.
+Every close of the day is decided again by the functions of the backtest, on the books as of then.
+Every difference is reported with its cause; so is the cost of fills against the slippage and fees
+assumed by a backtest. It only reads.
 """
 
 import json
@@ -21,21 +21,21 @@ from infra.store.location import find_journal
 
 @dataclass(frozen=True, slots=True)
 class ParityOptions:
-    """What the command line says."""
+    """The options of the command line."""
 
     directory: Path
-    """Of the run."""
+    """Directory of the run."""
     day: str | None
     settings: Path | None
     report: Path | None
-    """The page; None: the day is compared."""
+    """The report page; None: a day is compared."""
     period: PeriodOptions
-    """Of the report."""
+    """Options of the report."""
     as_json: bool
 
 
 def run_parity_command(options: ParityOptions) -> bool:
-    """Print how a run compares, or write its report, and tell whether nothing differs.
+    """Print the comparison of a run, or write its report; return whether nothing differs.
 
     Raises:
         ConfigError: an option is wrong, or there is nothing to compare.

@@ -1,6 +1,6 @@
-"""Tells people once a day how the day before compares with the rules: `bin/parity` by itself.
+"""Notifies once a day of how the previous day compares with the rules: an automatic `bin/parity`.
 
-The work is done by another process of the lowest priority, so that no trading thread waits for it.
+The work is done by another process with the lowest priority, so no trading thread waits for it.
 """
 
 import json
@@ -24,14 +24,14 @@ _PATIENCE_S = 900.0
 _COMPARED = (0, 1)
 """Exit codes of `bin/parity`: alike, differs."""
 _SHOWN = 2
-"""Differences that fit into a notice; the command shows all."""
+"""Most differences in a notice; the command shows all."""
 
 
 class Timer(Protocol):
-    """A call that is still to come."""
+    """A pending call."""
 
     def cancel(self) -> None:
-        """Let it not happen."""
+        """Cancel the call."""
 
 
 class Clock(Protocol):
@@ -45,14 +45,14 @@ class Clock(Protocol):
 
 
 class TellPeople(Protocol):
-    """Who takes what is found."""
+    """Sends the notices."""
 
     def __call__(self, key: str, title: str, detail: str) -> None:
-        """Tell people something, once a key."""
+        """Send a notice, once per key."""
 
 
 class DailyParity:
-    """A thread that sleeps but for a moment a day."""
+    """A thread that compares once a day and sleeps otherwise."""
 
     def __init__(
         self,
@@ -63,14 +63,14 @@ class DailyParity:
         clock: Clock,
         tell: TellPeople,
     ) -> None:
-        """Do nothing yet.
+        """Prepare the thread; `start` starts it.
 
         Args:
             directory: of the run.
-            settings: the file that it was started with.
-            notices: when reports are due; never, where none are.
-            clock: by which they are.
-            tell: takes what is found.
+            settings: the file the run was started with.
+            notices: tell when reports are due, if ever.
+            clock: by which they are due.
+            tell: sends the notices.
         """
         self._directory = directory
         self._settings = settings
@@ -84,7 +84,7 @@ class DailyParity:
         self._thread = threading.Thread(target=self._run, name="parity", daemon=True)
 
     def __enter__(self) -> Self:
-        """Begin; once."""
+        """Start; once."""
         self.start()
         return self
 
@@ -93,12 +93,12 @@ class DailyParity:
         self.close()
 
     def start(self) -> None:
-        """Begin to wait for the first report."""
+        """Start waiting for the first report."""
         self._remind()
         self._thread.start()
 
     def close(self) -> None:
-        """Compare no more; a comparison under way is given up."""
+        """Stop; a comparison under way is abandoned."""
         self._is_closing = True
         if self._timer is not None:
             self._timer.cancel()
@@ -160,8 +160,8 @@ class DailyParity:
         lines += found["lines"][len(found["lines"]) - len(differences) :][:_SHOWN]
         if differences:
             differ = "differs" if len(differences) == 1 else "differ"
-            title = f"{day}: {counted(len(differences), 'decision')} {differ} from the backtest's"
+            title = f"{day}: {counted(len(differences), 'decision')} {differ} from the backtest"
             lines.append(f"bin/parity --run-dir {self._directory} --day {day}")
         else:
-            title = f"{day}: live and backtest decided alike"
+            title = f"{day}: live and backtest made the same decisions"
         self._tell(f"parity/{day}", title, ". ".join(lines))

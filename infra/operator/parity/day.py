@@ -26,15 +26,15 @@ Given = Callable[[Sequence[PairChange]], Settings]
 
 
 def parity_of(journal: Location, given: Given | None, day: str | None) -> Parity:
-    """Return how a day of a run compares.
+    """Return the comparison of a day of a run.
 
     Args:
         journal: of the run.
-        given: the settings; None: those that the journal says held on that day.
+        given: the settings; None: those that the journal records for that day.
         day: as 2025-05-01; None: the newest.
 
     Raises:
-        ConfigError: there is no such journal or day, or it cannot be judged.
+        ConfigError: there is no such journal or day, or it cannot be compared.
     """
     with closing(FactReader(journal)) as facts:
         newest_ms = max((candle.close_time_ms for _, _, candle in facts.candles()), default=None)
@@ -51,7 +51,7 @@ def parity_of(journal: Location, given: Given | None, day: str | None) -> Parity
     if not record.states:
         raise ConfigError(f"{journal}: holds no candles that a run has decided on")
     began_ms = record.states[0].t_ms
-    # Before its first state nothing was decided; a candle that ended by then is none of the run's.
+    # Before its first state nothing was decided; candles that ended by then do not count.
     from_ms = max(day_ms, -(-began_ms // rules.candles.candle_ms) * rules.candles.candle_ms)
     until_ms = min(day_ms + DAY_MS, newest_ms)
     if from_ms >= until_ms:
@@ -70,7 +70,7 @@ def _why_not_judged(facts: FactReader) -> str:
 
 
 def _held_at(facts: FactReader, journal: Location, until_ms: int) -> Given:
-    """Return the settings that held at the end of a day, with the pairs of any time."""
+    """Return the settings in force at the end of a day, with all pairs of any time."""
     noted = facts.settings()
     if noted is None:
         raise ConfigError(f"{journal}: records no settings; name the run's own by --settings")
@@ -79,7 +79,7 @@ def _held_at(facts: FactReader, journal: Location, until_ms: int) -> Given:
 
 
 class _RulesAt:
-    """The rules of each close of a day: pairs have joined and left in it."""
+    """The rules at each close of a day, in which pairs may have joined and left."""
 
     def __init__(self, facts: FactReader, settings: Given) -> None:
         self._settings = settings
@@ -88,7 +88,7 @@ class _RulesAt:
         self.capital: tuple[CapitalChange, ...] = ()
 
     def __call__(self, t_ms: int) -> TradingRules:
-        """Return the rules of a close, with the filters that the exchange had."""
+        """Return the rules at a close, with the exchange's filters of then."""
         rules = self._settings(changes_at(self._pairs, t_ms)).trading_rules()
         assets = tuple(
             replace(rule, instrument=self._instruments.get(rule.asset, rule.instrument))
@@ -97,9 +97,9 @@ class _RulesAt:
         return replace(rules, assets=assets, capital_changes=self.capital)
 
     def spans(self, from_ms: int, until_ms: int) -> Iterator[tuple[TradingRules, int, int]]:
-        """Yield the rules, and between which times they held."""
+        """Yield the rules, and between which times they were in force."""
         candle_ms = self(until_ms).candles.candle_ms
-        # Who joins at a close takes part in the decision of that close.
+        # A pair that joins at a close takes part in the decision of that close.
         moved = (c.from_ms - candle_ms for c in self._pairs if c.action is not PairAction.REMOVE)
         inside = sorted({t_ms for t_ms in moved if from_ms < t_ms < until_ms})
         for begin_ms, end_ms in pairwise([from_ms, *inside, until_ms]):
@@ -110,7 +110,7 @@ def _day_ms(text: str) -> int:
     try:
         day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:
-        raise ConfigError(f"--day {text}: no day; write it like 2025-05-01") from None
+        raise ConfigError(f"--day {text}: not a day; write it like 2025-05-01") from None
     return round(day.timestamp() * 1000)
 
 
@@ -139,5 +139,5 @@ def _late_ms(source: Source, candle: Candle) -> int:
 
 
 def day_before(t_ms: int) -> str:
-    """Return the UTC day before the one of a time."""
+    """Return the UTC day before that of a time."""
     return f"{datetime.fromtimestamp(t_ms / 1000, UTC) - timedelta(days=1):%Y-%m-%d}"

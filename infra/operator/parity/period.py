@@ -28,9 +28,9 @@ class RunPeriod:
     """A period of a run, both on the same grid of closes."""
 
     run: BacktestResult
-    """What the run did; at each close its equity as it was stored last."""
+    """What the run did; at each close the equity stored last."""
     backtest: BacktestResult
-    """What the rules that the run had last make of its candles."""
+    """The backtest of its candles with the run's last rules."""
 
 
 def read_period(
@@ -42,13 +42,13 @@ def read_period(
     """Return a period of a run.
 
     Args:
-        journal: of the run, which may go on.
-        from_ms: from which close on; None: from the first that the run decided on.
-        to_ms: the last close; None: the newest.
-        counter: makes of the candles what is told how many closes are played.
+        journal: of the run, which may be running.
+        from_ms: first close; None: the first that the run decided on.
+        to_ms: last close; None: the newest.
+        counter: makes, from the candles, a callback that is told how many closes were played.
 
     Raises:
-        ConfigError: there is nothing of such a period.
+        ConfigError: the journal holds nothing of this period.
     """
     with closing(FactReader(journal)) as facts:
         rules, states = rules_of(facts, journal), facts.states()
@@ -71,7 +71,7 @@ def read_period(
 def _candles(
     facts: FactReader, rules: TradingRules, begin_ms: int, to_ms: int | None
 ) -> dict[str, CandleSeries]:
-    """Return the candles of a period with so many before it as the strategies need."""
+    """Return the candles of a period, with as many before it as the strategies need."""
     candle_ms = rules.candles.candle_ms
     warm_ms = begin_ms - rules.candles.warmup_candles * candle_ms
     found: defaultdict[str, list[Candle]] = defaultdict(list)
@@ -85,7 +85,7 @@ def _candles(
 def _as_run(
     made: BacktestResult, facts: FactReader, states: Sequence[ProtectionState], begin_ms: int
 ) -> BacktestResult:
-    """Return what the facts say in the place of what the backtest made of the candles."""
+    """Return the backtest's result with the facts of the run in place of its own."""
     end_ms, names = int(made.equity.time_ms[-1]), list(made.histories)
     decisions = [each for each in facts.decisions() if begin_ms <= each.t_ms <= end_ms]
     trades = [
@@ -118,7 +118,7 @@ def _open(executions: Sequence[Execution]) -> list[Position]:
 
 
 def _equity(made: BacktestResult, states: Sequence[ProtectionState]) -> EquitySeries:
-    """Return at each close what was stored last; before the first: what it began with."""
+    """Return the equity stored last at each close; before the first: the initial equity."""
     time_ms = made.equity.time_ms
     indices = np.searchsorted([each.t_ms for each in states], time_ms, side="right")
     initial = made.initial_balance

@@ -18,25 +18,25 @@ from infra.store.location import Location
 
 @dataclass(frozen=True, slots=True)
 class PeriodOptions:
-    """What the command line says."""
+    """The options of the command line."""
 
     from_time: str | None
     to_time: str | None
     equity: Path | None
     """File for balance and equity at every close."""
     progress: Path | None
-    """File that tells how far it is."""
+    """File to write the progress to."""
 
 
 def write_period_report(
     journal: Location, report: Path, options: PeriodOptions, *, as_json: bool
 ) -> None:
-    """Write the page, and print what the run came to in the period.
+    """Write the page, and print the result of the run in the period.
 
     Raises:
-        ConfigError: an option is wrong, or there is nothing of the period.
+        ConfigError: an option is wrong, or the journal holds nothing of the period.
     """
-    # Plotly costs a third of a second: only who wants the page waits for it.
+    # Importing plotly takes a third of a second: only the page needs it.
     from infra.operator.report.page import render as page  # noqa: PLC0415
 
     from_ms = None if options.from_time is None else read_time("--from", options.from_time)

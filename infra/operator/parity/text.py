@@ -1,4 +1,4 @@
-"""A comparison in words, and for programs."""
+"""A comparison as text, and as plain values for programs."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -10,7 +10,7 @@ from infra.process.times import show_time
 
 
 def summary(parity: Parity) -> list[str]:
-    """Return the figures in words."""
+    """Return the figures as text."""
     decided = f"{counted(parity.closes, 'close')}, {counted(parity.alike, 'decision')} alike"
     lines = [
         f"Parity with the backtest, {show_time(parity.from_ms)} to {show_time(parity.until_ms)}",
@@ -28,12 +28,12 @@ def line_of(difference: Difference) -> str:
     """Return a difference as one line."""
     return plain(
         f"{show_time(difference.t_ms)} {difference.asset}: the rules say {difference.rules}, "
-        f"done was {difference.done}: {difference.cause}"
+        f"the run did {difference.done}: {difference.cause}"
     )
 
 
 def as_object(parity: Parity) -> Mapping[str, Any]:
-    """Return the comparison for programs."""
+    """Return the comparison as plain values."""
     return {
         **asdict(parity),
         "slippage_bps": parity.slippage_bps,

@@ -1,1 +1,1 @@
-"""What `bin/check` looks at: the machine, the market and the account. Nothing is ever changed."""
+"""The checks of `bin/check`: the machine, the market and the account. Nothing is ever changed."""

@@ -1,4 +1,4 @@
-"""The account: its key, its kind, its modes, and what stands in the way of setting them."""
+"""Checks of the account: its key, its type, its modes, and obstacles to setting them."""
 
 import threading
 from collections.abc import Iterator
@@ -27,12 +27,12 @@ _CLOSE_FIRST = "close the position, or change the settings: it is not changed wh
 
 
 def check_account(rest: BybitRest, rules: TradingRules) -> Iterator[Finding]:
-    """Yield what was found of the account.
+    """Yield the findings about the account.
 
     Raises:
         AccessDeniedError: the venue refuses the key.
         UnavailableError: the venue does not answer.
-        BadDataError: it answers unreadably.
+        BadDataError: its answer cannot be read.
     """
     yield from _key(rest)
     account = rest.account_info()
@@ -64,7 +64,7 @@ def check_balance(rest: BybitRest) -> tuple[Finding, Decimal]:
 
 
 def check_keys_of_assets(venue: Venue, rest: BybitRest) -> Iterator[Finding]:
-    """Yield whether the keys of single assets can trade the account, where there are such."""
+    """Yield whether the keys of single assets, if there are any, can trade the account."""
     name, expected = "keys of assets", "keys that trade the same account"
     if not venue.of_assets:
         return
@@ -78,13 +78,13 @@ def check_keys_of_assets(venue: Venue, rest: BybitRest) -> Iterator[Finding]:
         for other in others.values():
             other.close()
     for warning in warnings:
-        yield warn(name, warning, expected, "make a key that is, before it matters")
+        yield warn(name, warning, expected, "replace the key in time")
     if not warnings:
         yield ok(name, ", ".join(others))
 
 
 def check_private_stream(venue: Venue, rest: BybitRest) -> Finding:
-    """Return whether the account's stream takes the key."""
+    """Return whether the account's stream accepts the key."""
     if venue.credentials is None:
         raise ValueError("expected a venue with a key")
     listener = _Ear()
@@ -120,7 +120,7 @@ def _key(rest: BybitRest) -> Iterator[Finding]:
         found, _, advice = problem.partition(": ")
         yield fail("API key", found, expected, advice or "make another key")
     for warning in report.warnings:
-        yield warn("API key", warning, expected, "make a key that is, before it matters")
+        yield warn("API key", warning, expected, "replace the key in time")
     if not report.problems and not report.warnings:
         yield ok("API key", "may trade contracts and not withdraw, bound to an IP address")
 
@@ -154,7 +154,7 @@ def _leverage(symbol: str, rows: tuple[PositionRow, ...], leverage: Decimal) -> 
     values = {row.leverage for row in rows}
     if values == {leverage}:
         return ok(name, wanted, wanted)
-    found = ", ".join("not told" if value is None else f"{value:f}" for value in values)
+    found = ", ".join("not reported" if value is None else f"{value:f}" for value in values)
     return _settable(name, found, wanted, is_open=_is_open(rows))
 
 
@@ -184,7 +184,7 @@ def _is_open(rows: tuple[PositionRow, ...]) -> bool:
 
 
 class _Ear:
-    """Hears whether a login was taken, and nothing else."""
+    """Listens only for whether the login is accepted."""
 
     def __init__(self) -> None:
         self.heard = threading.Event()

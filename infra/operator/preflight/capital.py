@@ -1,4 +1,4 @@
-"""Whether the capital is as large as is recommended, and what is too small where it is not."""
+"""Checks whether the capital is as large as recommended, and what it is too small for."""
 
 from collections.abc import Collection, Iterator
 from decimal import Decimal
@@ -16,21 +16,21 @@ _ADVICE = "trade fewer pairs or those with smaller orders, or with more capital"
 
 
 def capital_of(balance: Decimal, rules: TradingRules) -> Decimal:
-    """Return what sizing may use of a balance, USDT; earnings since the limit was set left out."""
+    """Return what sizing may use of a balance, USDT, without earnings since the limit was set."""
     return Capital(rules.total_capital).of(balance)
 
 
 def check_capital(capital: Decimal, sizes: Collection[EntrySize]) -> Finding:
-    """Return whether the capital is as large as is recommended."""
+    """Return whether the capital is as large as recommended."""
     if capital >= RECOMMENDED_CAPITAL:
         return ok("capital", f"{capital:,.2f} USDT", _EXPECTED)
     return warn("capital", _words(capital, sizes), _EXPECTED, _ADVICE)
 
 
 def small_capital(rest: BybitRest, rules: TradingRules, balance: Decimal) -> str | None:
-    """Return a warning of a capital below what is recommended, with what is too small.
+    """Return a warning of capital below the recommendation, with what it is too small for.
 
-    A pair that cannot be looked at is left out: the start says what is wrong with it.
+    A pair that cannot be checked is left out: the start says what is wrong with it.
     """
     capital = capital_of(balance, rules)
     if capital >= RECOMMENDED_CAPITAL:

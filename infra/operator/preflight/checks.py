@@ -1,4 +1,4 @@
-"""All that is looked at before a start, in its order."""
+"""All checks before a start, in order."""
 
 import os
 from collections.abc import Callable, Collection, Iterator
@@ -40,7 +40,7 @@ from infra.venues.paper.account import paper_balance
 def check(
     mode: Mode, settings_file: Path | None, directory: Path, *, sends_test: bool
 ) -> Iterator[Finding]:
-    """Yield all findings; what cannot be looked at without another is left out."""
+    """Yield all findings; checks that depend on a failed one are left out."""
     dotenv = default_dotenv()
     try:
         source = SettingsSource(settings_file, environ=os.environ, dotenv=dotenv)
@@ -74,7 +74,7 @@ def check(
 
 
 def _stored_changes(of_file: Settings, directory: Path, mode: Mode) -> list[PairChange] | None:
-    """Return the changes of pairs that the run has stored; None where they cannot be read."""
+    """Return the changes of pairs that the run has stored; None if they cannot be read."""
     try:
         return stored_changes(journal_location(directory, of_file.database, mode))
     except (ConfigError, JournalError):
@@ -82,7 +82,7 @@ def _stored_changes(of_file: Settings, directory: Path, mode: Mode) -> list[Pair
 
 
 def _of_pairs(of_file: Settings, changes: list[PairChange] | None) -> Iterator[Finding]:
-    """Yield how commands have changed which pairs are traded; they win over the file."""
+    """Yield how commands have changed the traded pairs; they override the file."""
     if changes is None:
         text = "the journal cannot be read, so changes by commands are not known"
         yield fail("pairs", text, "", "see the findings about the journal")
@@ -108,7 +108,7 @@ def _variables(settings: Settings, mode: Mode, dotenv: Path | None) -> Iterator[
         *unread(os.environ, dotenv),
     )
     for line in lines:
-        yield warn("variables", line, "variables that count", "correct it, or take it out")
+        yield warn("variables", line, "variables that take effect", "correct it, or take it out")
 
 
 def _at_the_venue(

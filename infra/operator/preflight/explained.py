@@ -1,4 +1,4 @@
-"""What holds for each pair of a run that is to start."""
+"""The values in force for each pair of a run that is to start."""
 
 import os
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ from infra.venues.modes import Mode
 
 
 def explained(mode: Mode, settings_file: Path | None, directory: Path) -> Sequence[str]:
-    """Return the lines; none where settings or journal are wrong, which the check tells.
+    """Return the lines; none if settings or journal are wrong, which the check reports.
 
     Args:
         mode: that is to run.
-        settings_file: what differs from settings.yaml.
+        settings_file: overrides of settings.yaml.
         directory: of the run.
     """
     try:

@@ -24,7 +24,7 @@ class Finding:
 
 
 def ok(name: str, found: str, expected: str = "") -> Finding:
-    """Return a finding that is as it should be."""
+    """Return a finding that is fine."""
     return Finding(level=Level.OK, name=name, found=found, expected=expected)
 
 

@@ -1,4 +1,4 @@
-"""The machine: its disk, the journal, and the ways to tell people."""
+"""Checks of the machine: its disk, the journal, and the notification channels."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ _LITTLE_GIB, _TOO_LITTLE_GIB = 1.0, 0.1
 def check_machine(
     settings: Settings, mode: str, directory: Path, dotenv: Path | None
 ) -> Iterator[Finding]:
-    """Yield what was found on this machine."""
+    """Yield the findings about this machine."""
     yield _dotenv(dotenv)
     yield from _directory(directory)
     yield from _database(journal_location(directory, settings.database, mode), mode)
@@ -60,7 +60,7 @@ def _directory(directory: Path) -> Iterator[Finding]:
             "change its owner, or choose another --run-dir",
         )
         return
-    yield ok("run directory", f"{directory}{'' if existing == directory else ' (to be made)'}")
+    yield ok("run directory", f"{directory}{'' if existing == directory else ' (to be created)'}")
     free_gib = shutil.disk_usage(existing).free / _GIB
     found, expected = f"{free_gib:.1f} GiB free", f"at least {_LITTLE_GIB:g} GiB"
     if free_gib < _TOO_LITTLE_GIB:
@@ -147,7 +147,7 @@ def _notifications(settings: Settings) -> Finding:
     chats = (told.telegram_channel_id, told.telegram_admin_chat_id)
     if told.telegram_bot_token is not None and chats == (None, None):
         advice = "set TELEGRAM_CHANNEL_ID or TELEGRAM_ADMIN_CHAT_ID"
-        return fail(name, "a Telegram bot that knows no chat", "a chat", advice)
+        return fail(name, "a Telegram bot without a chat", "a chat", advice)
     if told.telegram_bot_token is None and chats != (None, None):
         advice = "set TELEGRAM_BOT_TOKEN"
         return fail(name, "a Telegram chat without a bot", "a bot's token", advice)
@@ -165,7 +165,7 @@ def _notifications(settings: Settings) -> Finding:
     used = [place for place, secret in places.items() if secret is not None]
     if not used:
         advice = "set TELEGRAM_BOT_TOKEN or another place (.env.example)"
-        return warn(name, "only the log", "a place that people read", advice)
+        return warn(name, "only the log", "a place that the operator reads", advice)
     if told.heartbeat_url is None:
         advice = "set HEARTBEAT_URL, so that silence raises an alarm"
         return warn(name, f"{', '.join(used)}, no heartbeat", "a heartbeat", advice)

@@ -1,4 +1,4 @@
-"""The market: whether it answers, and whether the assets can be traded in it."""
+"""Checks of the market: whether it answers, and whether the assets can be traded."""
 
 import threading
 import time
@@ -42,14 +42,14 @@ def check_network(rest: BybitRest, venue: Venue) -> Iterator[Finding]:
     if abs(offset_ms) <= _OFFSET_MS:
         yield ok("clock offset", found, expected)
     elif abs(offset_ms) <= _LARGE_OFFSET_MS:
-        # Requests carry the exchange's time as measured, whatever this clock says.
+        # Requests carry the exchange's time as measured, whatever this clock shows.
         yield warn("clock offset", found, expected, advice)
     else:
         yield fail("clock offset", found, expected, advice)
 
 
 def check_public_stream(venue: Venue, rules: TradingRules) -> Finding:
-    """Return whether market data flows."""
+    """Return whether market data arrives."""
     flows = threading.Event()
     rng = Random()  # noqa: S311 (jitter)
     pool = ConnectionPool(venue.public_stream_url, rng=rng, ssl_context=venue.ssl_context)
@@ -77,17 +77,17 @@ def check_assets(
     balance: Decimal | None,
     added: Collection[str] = (),
 ) -> Iterator[Finding]:
-    """Yield for each asset whether it can be traded as the settings want.
+    """Yield for each asset whether it can be traded as configured.
 
     Args:
         rest: the venue; no key is needed.
-        rules: the settings'.
-        balance: USDT; None where it is not known.
-        added: symbols that were added by a command.
+        rules: of the settings.
+        balance: USDT; None if unknown.
+        added: symbols added by a command.
 
     Raises:
         UnavailableError: the venue does not answer.
-        BadDataError: it answers unreadably.
+        BadDataError: its answer cannot be read.
     """
     capital = None if balance is None else capital_of(balance, rules)
     sizes = []
@@ -98,9 +98,9 @@ def check_assets(
         except (ConfigError, NotTradableError) as error:
             if symbol in added and isinstance(error, NotListedError):
                 advice = "none: a command has added it, and the start lets it leave"
-                yield warn(symbol, str(error), "a perpetual in trade", advice)
+                yield warn(symbol, str(error), "a trading perpetual", advice)
             else:
-                yield fail(symbol, str(error), "a perpetual in trade", "change portfolio.assets")
+                yield fail(symbol, str(error), "a trading perpetual", "change portfolio.assets")
             continue
         if capital is not None:
             price = rest.ticker(symbol).last_price
@@ -112,7 +112,7 @@ def check_assets(
 
 
 def _size(size: EntrySize) -> Finding:
-    """Return whether entries reach the venue's smallest order, also where they are reduced."""
+    """Return whether entries, even reduced ones, reach the venue's smallest order."""
     name = f"{size.symbol} size"
     found = f"an entry of {size.full:,.2f} USDT"
     expected = f"at least {size.least:,.2f} USDT, the smallest order"
@@ -127,7 +127,7 @@ def _size(size: EntrySize) -> Finding:
 def _liquidation(
     rest: BybitRest, asset: AssetRules, rules: TradingRules, capital: Decimal | None
 ) -> Finding:
-    """Return whether the stop lies before the price at which a position is liquidated."""
+    """Return whether the stop comes before the liquidation price."""
     symbol = asset.instrument.symbol
     notional = target_notional(capital or Decimal(0), asset, ONE)
     rate = rest.maintenance_rate(symbol, notional)

@@ -1,4 +1,4 @@
-"""The ways to tell people: whether each of them takes a message."""
+"""Checks whether each notification channel accepts a message."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -15,7 +15,7 @@ _TEST = "A test of this channel\nAsked for by bin/check --send-test; nothing is 
 
 
 def send_tests(settings: NotificationSettings, mode: str) -> Iterator[Finding]:
-    """Send one message by each channel, and yield what became of it."""
+    """Send one message through each channel, and yield the result."""
     with ExitStack() as held:
         try:
             senders = senders_of(settings, telegram_bot(settings, held))

@@ -1,4 +1,4 @@
-"""What was checked, a line each."""
+"""Findings as lines of text."""
 
 from rich.text import Text
 

@@ -1,4 +1,4 @@
-"""Which version of TLS an exchange speaks, and whether its certificate holds."""
+"""Checks the TLS version of an exchange, and whether its certificate is valid."""
 
 import socket
 import ssl
@@ -12,12 +12,12 @@ _NAMES = {f"TLSv{name}": name for name in VERSIONS}
 
 
 def check_tls(url: str, least: str, context: ssl.SSLContext | None = None) -> Finding | None:
-    """Return what was found; None where nothing is encrypted, or nobody answers.
+    """Return the finding; None if the connection is not encrypted, or nothing answers.
 
     Args:
         url: of the exchange.
-        least: version that `exchange.least_tls` asks for.
-        context: what trusts its certificate; `tls_context` by default.
+        least: version required by `exchange.least_tls`.
+        context: for verifying its certificate; `tls_context` by default.
     """
     place = urlsplit(url)
     if place.scheme != "https" or place.hostname is None:
@@ -32,9 +32,9 @@ def check_tls(url: str, least: str, context: ssl.SSLContext | None = None) -> Fi
             version = secure.version() or "no version"
     except ssl.SSLCertVerificationError as error:
         advice = "check the machine's clock, and whether there is a proxy in between"
-        return fail("TLS", error.verify_message, "a certificate that holds", advice)
+        return fail("TLS", error.verify_message, "a valid certificate", advice)
     except OSError:
-        return None  # whoever asks next tells it
+        return None  # the next check reports it
     found = _NAMES.get(version, "0")
     if VERSIONS.get(found, ssl.TLSVersion.MINIMUM_SUPPORTED) < VERSIONS[least]:
         advice = f'set exchange.least_tls to "{found}", or find out what is in between'

@@ -1,4 +1,4 @@
-"""A run beside the backtest of its candles: figures, equity, and every trade of both."""
+"""A run compared with the backtest of its candles: figures, equity, and every trade of both."""
 
 from collections.abc import Iterator
 
@@ -34,7 +34,7 @@ _Pair = tuple[Trade | None, Trade | None]
 
 
 def beside_plot(run: BacktestResult, backtest: BacktestResult) -> go.Figure:
-    """Return both equities."""
+    """Return a plot of both equities."""
     figure = go.Figure()
     for name, found, color in (("run", run, BLUE), ("backtest", backtest, ORANGE)):
         add_line(
@@ -52,7 +52,7 @@ def beside_plot(run: BacktestResult, backtest: BacktestResult) -> go.Figure:
 
 
 def beside_tables(run: BacktestResult, backtest: BacktestResult) -> str:
-    """Return the figures of both, and their trades beside each other."""
+    """Return the figures of both, and their trades side by side."""
     pairs = list(_pairs(run, backtest))
     both = sum(None not in pair for pair in pairs)
     told = (
@@ -86,12 +86,12 @@ def _texts(found: BacktestFigures) -> dict[str, str]:
         "fees, USDT": f"{found.total.fees:,.2f}",
         "funding, USDT": f"{found.total.funding:+,.2f}",
         "average hold, minutes": optional(found.total.average_hold_minutes, ",.0f"),
-        "entries refused": f"{sum(found.refusals_by_reason.values()):,}",
+        "entries denied": f"{sum(found.refusals_by_reason.values()):,}",
     }
 
 
 def _pairs(run: BacktestResult, backtest: BacktestResult) -> Iterator[_Pair]:
-    """Yield the trades that entered in the same candle together, by their entry."""
+    """Yield trades by entry, paired if both entered in the same candle."""
     candle_ms = run.market.candle_ms
     by_entry = [
         {(trade.entry_ms // candle_ms, trade.asset): trade for trade in found.trades}

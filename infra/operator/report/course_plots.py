@@ -1,4 +1,4 @@
-"""Plots of the account's course: against holding, rolling figures, exposure, rests."""
+"""Plots of the account over time: against holding, rolling figures, exposure, pauses."""
 
 from itertools import cycle
 
@@ -15,7 +15,7 @@ from infra.operator.report.style import BLUE, GRAY, GREEN, ORANGE, PURPLE, RED, 
 from infra.process.times import show_time
 
 DAYS = 30
-"""In a window of the rolling figures."""
+"""Days in a window of the rolling figures."""
 _REST_COLORS = {
     "warm-up": "#d5d8dc",
     str(CooldownReason.LOSS_STREAK): ORANGE,
@@ -24,7 +24,7 @@ _REST_COLORS = {
 
 
 def rests_traces(result: BacktestResult) -> list[go.Scatter]:
-    """Return a row of spans for each reason for which nothing was opened."""
+    """Return a row of spans for each reason why nothing was opened."""
     warm_up = Rest(begin_ms=result.market.first_open_ms, end_ms=warm_ms(result), reason="warm-up")
     found = [warm_up, *rests(result)]
     colors = cycle((PURPLE, BLUE, GREEN, "#117864"))
@@ -56,7 +56,7 @@ def _spans(found: list[Rest], color: str) -> go.Scatter:
 
 
 def benchmark_plot(result: BacktestResult) -> go.Figure:
-    """Return the account beside what holding the assets had made of the same money."""
+    """Return a plot of the account against holding the assets with the same money."""
     series, found = result.equity, benchmark(result)
     figure = go.Figure()
     for name, values, color in (
@@ -79,7 +79,7 @@ def benchmark_plot(result: BacktestResult) -> go.Figure:
 
 
 def rolling_plot(result: BacktestResult) -> go.Figure:
-    """Return Sharpe and volatility of the last days before each midnight."""
+    """Return a plot of Sharpe and volatility over the last days before each midnight."""
     returns = daily_returns(result.equity, result.initial_balance)
     found = rolling(result.equity, returns, DAYS)
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06)
@@ -102,7 +102,7 @@ def rolling_plot(result: BacktestResult) -> go.Figure:
 
 
 def exposure_plot(result: BacktestResult) -> go.Figure:
-    """Return the notional that was open, at entry prices, and the most that was allowed."""
+    """Return a plot of the open notional, at entry prices, and its limit."""
     times, notional = exposure(result)
     series, most = result.equity, float(result.rules.approval.max_total_exposure)
     figure = go.Figure()

@@ -1,9 +1,9 @@
-"""Long lines that stay quick to draw: few points at first, all that fit when zoomed in.
+"""Long lines that stay quick to draw: few points at first, more detail when zoomed in.
 
-A browser draws some thousand points without lag, and a year has a hundred thousand closes. So the
-page holds all of them, and shows of every so many the lowest and the highest; a script on the page
-does so again for what is in sight, and fits the height to it. Where few enough candles are in
-sight, they take the place of the line of their closes.
+A browser draws a few thousand points without lag, but a year has a hundred thousand closes. So the
+page holds all of them, and shows the lowest and highest of each group; a script on the page does so
+again for the visible part, and fits the height to it. When few enough candles are visible, they
+replace the line of their closes.
 """
 
 from base64 import b64encode
@@ -18,9 +18,9 @@ from domain.market.indicators import Array
 from infra.operator.report.style import GAIN, LOSS
 
 CANDLES = 400
-"""In sight, at most: more are narrower than their outlines."""
+"""Most visible candles: more would be narrower than their outlines."""
 POINTS = 3_000
-"""Of one line, at most, about as many as a screen has columns."""
+"""Most points of one line, about as many as a screen has columns."""
 
 SCRIPT = """
 function decoded(text) {
@@ -106,7 +106,7 @@ for (const plot of document.querySelectorAll('.js-plotly-plot')) {
   });
 }
 """
-"""Runs at the end of the page, when all plots are there."""
+"""Script that runs at the end of the page, when all plots exist."""
 
 
 def add_line(
@@ -125,8 +125,8 @@ def add_line(
         values: (n,).
         begin_ms: time of the first, ms since 1970 UTC.
         step_ms: from one to the next.
-        at: row and column of the subplot; empty where there is but one.
-        look: of the trace, in plotly's words.
+        at: row and column of the subplot; empty if there is only one.
+        look: of the trace, in plotly's terms.
     """
     indices = kept(values, POINTS)
     figure.add_scatter(
@@ -148,7 +148,7 @@ def add_line(
 
 
 def add_candles(figure: go.Figure, series: CandleSeries) -> None:
-    """Let candles take the place of the newest line, that of their closes, when zoomed in."""
+    """Let candles replace the newest line, that of their closes, when zoomed in."""
     figure.add_candlestick(
         x=[],
         open=[],
@@ -157,7 +157,7 @@ def add_candles(figure: go.Figure, series: CandleSeries) -> None:
         close=[],
         name="candles",
         showlegend=False,
-        # Not by their color alone: what rose is hollow.
+        # Distinguished not only by color: rising candles are hollow.
         increasing={"line": {"color": GAIN, "width": 1}, "fillcolor": "white"},
         decreasing={"line": {"color": LOSS, "width": 1}, "fillcolor": LOSS},
     )
@@ -181,7 +181,7 @@ def _packed(values: Array) -> str:
 
 
 def kept(values: Array, points: int) -> NDArray[np.int64]:
-    """Return the places of the lowest and highest of every so many of (n,) values, in order."""
+    """Return the indices of the lowest and highest value of each group of (n,) values, in order."""
     every = max(1, -(-2 * len(values) // points))
     padded = np.pad(values, (0, -len(values) % every), mode="edge").reshape(-1, every)
     begins = np.arange(len(padded)) * every

@@ -8,7 +8,7 @@ from domain.errors import ConfigError
 
 
 def write_equity(file: Path, series: EquitySeries) -> None:
-    """Write a row for every close: time_ms, balance, equity; all rows or none.
+    """Write a row for every close: time_ms, balance, equity; the whole file or nothing.
 
     Raises:
         ConfigError: the file cannot be written.

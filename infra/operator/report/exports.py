@@ -23,19 +23,19 @@ def export(
     from_time: str | None,
     to_time: str | None,
 ) -> None:
-    """Write trades that were closed in a time: as CSV to stdout, or into a parquet file.
+    """Write the trades closed in a period: as CSV to stdout, or into a parquet file.
 
     Args:
         what: must be "trades".
-        journal: of a run that goes on or is over.
-        as_csv: either this, ...
-        parquet: ... or the file.
+        journal: of a running or finished run.
+        as_csv: either this ...
+        parquet: ... or this file.
         layout: of the CSV, by name.
         from_time: ISO; closed at this time or later.
         to_time: ISO; closed before it.
 
     Raises:
-        ConfigError: something else was asked for, or there is no journal, or no file can be made.
+        ConfigError: the arguments are wrong, there is no journal, or the file cannot be written.
     """
     is_known = what == "trades" and layout in LAYOUTS
     if not is_known or as_csv == (parquet is not None) or (parquet and layout != "plain"):

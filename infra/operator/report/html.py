@@ -1,4 +1,4 @@
-"""Tables of the page."""
+"""HTML tables."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -12,8 +12,8 @@ def table(
 
     Args:
         rows: of cells.
-        head: names of the columns; empty: none are shown.
-        numbers_from: the column from which on cells are aligned to the right; None: none is.
+        head: names of the columns; empty: no header.
+        numbers_from: first column that is aligned to the right; None: none is.
     """
     names = "".join(
         f"<th{_right(index, numbers_from)}>{escape(n)}</th>" for index, n in enumerate(head)
@@ -36,11 +36,11 @@ def _right(index: int, numbers_from: int | None) -> str:
 
 
 def optional(value: float | None, form: str) -> str:
-    """Return a number in a format; a dash where there is none."""
+    """Return a number in a format; a dash if there is none."""
     return "-" if value is None else format(value, form)
 
 
 def price_text(price: Decimal) -> str:
-    """Return a price with as many digits as tell one from the next."""
+    """Return a price with enough digits to distinguish neighboring prices."""
     text = f"{price:,.6g}" if price < 1 else f"{price:,.4f}"
     return text.rstrip("0").rstrip(".")

@@ -1,4 +1,4 @@
-"""What is otherwise on a narrow screen: plots stand one above the other, and legends have room."""
+"""Layout for narrow screens: plots are stacked, and legends get more room."""
 
 STACK_SCRIPT = """
 for (const plot of innerWidth < 700 ? document.querySelectorAll('.js-plotly-plot') : []) {
@@ -25,4 +25,4 @@ for (const plot of innerWidth < 700 ? document.querySelectorAll('.js-plotly-plot
   Plotly.relayout(plot, change);
 }
 """
-"""Runs at the end of the page, when all plots are there."""
+"""Script that runs at the end of the page, when all plots exist."""

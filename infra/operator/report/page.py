@@ -1,4 +1,4 @@
-"""The page: figures first, then the plots, then what it was made of."""
+"""The page: figures first, then the plots, then its sources."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -71,11 +71,11 @@ def write_report(
     """Write a backtest as one page.
 
     Args:
-        file: the page; replaced where it is there.
-        result: what is shown.
+        file: the page; an existing one is replaced.
+        result: to show.
         sources: the files of the candles.
-        more: further plots, of a sweep for one; after the equity.
-        no_gaps: the same with stops that fill at their triggers; None: they do.
+        more: further plots, such as those of a sweep; shown after the equity.
+        no_gaps: the result if stops filled at their triggers; None: they do.
 
     Raises:
         OSError: it cannot be written.
@@ -103,11 +103,11 @@ def render(
     """Return the page.
 
     Args:
-        result: as are the others, see `write_report`.
+        result: see `write_report`, also for the others.
         sources: likewise.
         more: likewise.
         no_gaps: likewise.
-        beside: the backtest of the same candles, where the result is what a run did.
+        beside: the backtest of the same candles, if the result is that of a run.
     """
     title = "Backtest" if beside is None else "Run"
     plots = [
@@ -147,7 +147,7 @@ def render(
 
 
 def _plot(figure: go.Figure) -> str:
-    # As a heading: plotly breaks no lines, and cuts what a phone has no room for.
+    # As a heading: plotly does not wrap titles, and cuts what a phone has no room for.
     title = figure.layout.title.text
     figure.update_layout(
         title=None,

@@ -1,4 +1,4 @@
-"""What a run was set to, in words and units that people read."""
+"""The settings of a run in readable words and units."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""How all plots look."""
+"""The common style of all plots."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from domain.backtesting.result import BacktestResult
 
 GAIN, LOSS = "#2166ac", "#c85a11"
-"""Told apart also by who does not see red and green apart."""
+"""Distinguishable also for readers who cannot tell red from green."""
 RED, GREEN, BLUE, ORANGE, PURPLE, GRAY, INK = (
     "#c0392b",
     "#1e8449",
@@ -20,7 +20,7 @@ RED, GREEN, BLUE, ORANGE, PURPLE, GRAY, INK = (
 ASSET_COLORS = (BLUE, ORANGE, PURPLE, "#117864", "#b03a2e", "#5d6d7e", "#9a7d0a", "#1f618d")
 HEIGHT = 380
 TITLE_PX = 30
-"""Of the margin above a plot, for its title."""
+"""Height of the margin above a plot, for its title."""
 
 
 def styled(figure: go.Figure, title: str, **layout: Any) -> go.Figure:
@@ -40,7 +40,7 @@ def styled(figure: go.Figure, title: str, **layout: Any) -> go.Figure:
         margin={"l": 80, "r": 20, "t": 70, "b": 40},
         height=HEIGHT,
         hoverlabel={"align": "left"},
-        # On the left: plotly's own buttons come up on the right.
+        # On the left: plotly's own buttons appear on the right.
         legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "xanchor": "left"},
     )
     figure.update_layout(**layout)
@@ -48,20 +48,20 @@ def styled(figure: go.Figure, title: str, **layout: Any) -> go.Figure:
 
 
 def span_of(result: BacktestResult) -> tuple[int, int]:
-    """Return from when on it counts and the last close, ms: what all axes of time show at first."""
+    """Return the start of trading and the last close, ms: the initial range of all time axes."""
     return result.begin_ms, int(result.equity.time_ms[-1])
 
 
 def over_time(figure: go.Figure, result: BacktestResult, title: str, **layout: Any) -> go.Figure:
-    """Return a figure in the page's look, whose axes of time stand under those of the others."""
-    # With a range of its own, a double click shows all again, whatever part is drawn.
+    """Return a figure in the page's style, whose time axis is aligned with the others."""
+    # With an explicit range, a double click shows everything again, whatever part is drawn.
     figure.update_xaxes(type="date", range=list(span_of(result)))
     # The same margins for all, whatever their labels need.
     return styled(figure, title, margin={"autoexpand": False}, **layout)
 
 
 def color_of(index: int) -> str:
-    """Return the color of an asset by its place in the settings."""
+    """Return the color of an asset by its index in the settings."""
     return ASSET_COLORS[index % len(ASSET_COLORS)]
 
 

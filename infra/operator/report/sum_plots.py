@@ -1,4 +1,4 @@
-"""Plots over all trades: months, reasons, hold times, profits, and what each asset gave."""
+"""Plots over all trades: months, reasons, hold times, profits, and each asset's contribution."""
 
 import calendar
 
@@ -35,7 +35,7 @@ _MONTHS = [calendar.month_abbr[month] for month in range(1, 13)]
 
 
 def months_plot(result: BacktestResult) -> go.Figure:
-    """Return a year a row, a month a column."""
+    """Return a heat map of monthly returns: a row per year, a column per month."""
     months = monthly_returns(result.equity, result.initial_balance)
     years = sorted({month.year for month in months})
     shown = np.full((len(years), 12), np.nan)
@@ -62,7 +62,7 @@ def months_plot(result: BacktestResult) -> go.Figure:
 
 
 def reasons_plot(result: BacktestResult) -> go.Figure:
-    """Return why trades ended, and why entries were denied."""
+    """Return a plot of why trades ended, and why entries were denied."""
     figure = make_subplots(
         rows=1, cols=2, subplot_titles=("Exits", "Refusals"), horizontal_spacing=0.2
     )
@@ -82,11 +82,11 @@ def reasons_plot(result: BacktestResult) -> go.Figure:
             row=1,
             col=column,
         )
-    return styled(figure, "Exits and refusals by reason")
+    return styled(figure, "Exits and denials by reason")
 
 
 def trades_plot(result: BacktestResult) -> go.Figure:
-    """Return how long trades were held, and what they earned."""
+    """Return a plot of how long trades were held, and what they earned."""
     pnl = np.array([float(trade.pnl) for trade in result.trades])
     figure = make_subplots(
         rows=1, cols=2, subplot_titles=("Hold time, minutes", "PnL of a trade, USDT")
@@ -109,12 +109,12 @@ def trades_plot(result: BacktestResult) -> go.Figure:
 
 
 def excursions_plot(result: BacktestResult) -> go.Figure:
-    """Return how far the price went against and for each trade, beside what the trade earned."""
+    """Return a plot of adverse and favorable excursions of each trade against its PnL."""
     found, pnl = excursions(result), [float(trade.pnl) for trade in result.trades]
     figure = make_subplots(
         rows=1,
         cols=2,
-        subplot_titles=("Went against it at most (MAE), %", "Went for it at most (MFE), %"),
+        subplot_titles=("Adverse excursion (MAE), %", "Favorable excursion (MFE), %"),
     )
     for column, moves in enumerate(
         ([one.adverse for one in found], [one.favorable for one in found]), start=1
@@ -135,13 +135,13 @@ def excursions_plot(result: BacktestResult) -> go.Figure:
 
 
 def assets_plot(result: BacktestResult) -> go.Figure:
-    """Return what each asset gave: in sum, of what parts, and over time."""
+    """Return a plot of each asset's contribution: in total, by component, and over time."""
     names = list(result.histories)
     figures = [
         trade_figures([trade for trade in result.trades if trade.asset == name]) for name in names
     ]
     figure = make_subplots(
-        rows=1, cols=2, subplot_titles=("Of what it is made, USDT", "PnL over time, USDT")
+        rows=1, cols=2, subplot_titles=("Components, USDT", "PnL over time, USDT")
     )
     gross = [found.pnl + found.fees - found.funding for found in figures]
     for title, values, color in (
@@ -162,11 +162,11 @@ def assets_plot(result: BacktestResult) -> go.Figure:
             col=2,
         )
     figure.update_xaxes(type="date", row=1, col=2)
-    # A legend of its own for each, under its plot: the parts and the assets share no color.
+    # A separate legend for each, under its plot: components and assets share no colors.
     below = {"orientation": "h", "yanchor": "top", "y": -0.13, "xanchor": "center"}
     return styled(
         figure,
-        "What each asset gave",
+        "Contribution of each asset",
         barmode="relative",
         height=HEIGHT + 60,
         margin={"b": 110},
@@ -176,7 +176,7 @@ def assets_plot(result: BacktestResult) -> go.Figure:
 
 
 def risk_plot(result: BacktestResult) -> go.Figure:
-    """Return each asset's share of the ups and downs of the daily PnL."""
+    """Return a plot of each asset's share of the volatility of daily PnL."""
     shares = risk_shares(result)
     names = [share.asset for share in shares]
     fractions = [0.0 if share.fraction is None else share.fraction * 100 for share in shares]
@@ -204,7 +204,7 @@ def risk_plot(result: BacktestResult) -> go.Figure:
 
 
 def _binned(values: Array) -> tuple[Array, Array, float]:
-    """Return counts, middles and the width of bins of which none holds losses and gains."""
+    """Return counts, centers and the width of bins, none of which holds both losses and gains."""
     if not len(values):
         return np.zeros(0), np.zeros(0), 1.0
     width = max(float(np.ptp(values)) / _BINS, 0.01)

@@ -14,11 +14,11 @@ _NEUTRAL = {
     **dict.fromkeys(("pnl", "total_return", "sharpe", "sortino", "calmar", "expectancy"), 0.0),
     "profit_factor": 1.0,
 }
-"""White, between the colors of a loss and of a gain; other figures have no such value."""
+"""Value shown in white, between the colors of a loss and a gain; other figures have none."""
 
 
 def sweep_plots(result: SweepResult) -> list[go.Figure]:
-    """Return a heat map for each pair of settings, after a walk forward one out of sample too."""
+    """Return a heat map for each pair of settings; after a walk-forward also one out of sample."""
     values = [row.combination.values for row in result.rows]
     keys = [key for key in values[0] if len({one[key] for one in values}) > 1]
     pairs = list(combinations(keys, 2))[:_MOST_PAIRS]

@@ -1,4 +1,4 @@
-"""The page's tables: by asset, by exit reason, worst falls, rivals, rests, and every trade."""
+"""The page's tables: by asset, by exit reason, drawdowns, benchmarks, pauses, every trade."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -16,7 +16,7 @@ from infra.process.times import show_time
 
 _WORST = 5
 _SHOWN = 2_000
-"""Trades, at most: a browser draws no more without lag."""
+"""Most trades shown: a browser draws no more without lag."""
 _SPLIT = (
     "trades",
     "won",
@@ -104,7 +104,7 @@ def _split_row(told: _Told) -> tuple[str, ...]:
 
 
 def _risk(result: BacktestResult) -> str:
-    """Return the table of the figures that a running system shows of each asset."""
+    """Return the table of the per-asset figures that a running system shows."""
     books, equity = PerformanceBooks(), result.equity
     for trade in result.trades:
         books.add_trade(trade, None)
@@ -149,7 +149,7 @@ def _fall(fall: Fall, end_ms: int) -> tuple[str, ...]:
         f"{fall.fraction:.2%}",
         say.utc(fall.peak_ms),
         say.utc(fall.deepest_ms),
-        "not until the end" if fall.recovered_ms is None else say.utc(fall.recovered_ms),
+        "not by the end" if fall.recovered_ms is None else say.utc(fall.recovered_ms),
         say.duration(fall.deepest_ms - fall.peak_ms),
         say.duration(over_ms - fall.peak_ms),
     )

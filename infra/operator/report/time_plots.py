@@ -43,7 +43,7 @@ _REGIME_COLORS = [
 
 
 def equity_plot(result: BacktestResult) -> go.Figure:
-    """Return equity at every close; below it the drawdown, and when nothing was opened."""
+    """Return a plot of equity at every close, drawdown, and when nothing was opened."""
     series = result.equity
     begin_ms, step_ms = int(series.time_ms[0]), result.market.candle_ms
     top = np.maximum(np.maximum.accumulate(series.equity), result.initial_balance)
@@ -79,7 +79,7 @@ def equity_plot(result: BacktestResult) -> go.Figure:
 
 
 def market_plot(result: BacktestResult, asset: str) -> go.Figure:
-    """Return an asset's price and averages over its regime, with every trade."""
+    """Return a plot of an asset's price and averages over its regime, with every trade."""
     series, history = result.market.assets[asset].series, result.histories[asset]
     begin_ms = int(series.open_time_ms[0]) + series.candle_ms
     prices = [line for line in history.lines() if line.is_price]
@@ -107,7 +107,7 @@ def market_plot(result: BacktestResult, asset: str) -> go.Figure:
     trades = [trade for trade in result.trades if trade.asset == asset]
     for trace in _trades(trades):
         figure.add_trace(trace)
-    # Plotly keeps room for the labels of the second axis, which has none.
+    # Plotly reserves room for the labels of the second axis, which has none.
     figure.update_xaxes(domain=[0, 1], rangeslider={"visible": False})
     levels = _levels(result, asset)
     figure.update_yaxes(title="USDT", tickformat=",~f", range=levels, secondary_y=False)
@@ -121,9 +121,9 @@ def market_plot(result: BacktestResult, asset: str) -> go.Figure:
 
 
 def _levels(result: BacktestResult, asset: str) -> list[float] | None:
-    """Return from where to where the price goes in what counts; None: all counts, plotly finds it.
+    """Return the price range of the traded period; None: all candles count, plotly finds it.
 
-    Prices of a warm-up would flatten those that were traded.
+    Prices of the warm-up could flatten those of the traded period.
     """
     series = result.market.assets[asset].series
     counts = series.open_time_ms >= result.begin_ms
@@ -138,7 +138,7 @@ _NAMED_PAIRS = 10
 
 
 def correlations_plot(result: BacktestResult) -> go.Figure:
-    """Return how each pair moved together, and above which level entries are refused."""
+    """Return a plot of the correlation of each pair, and the limit that denies entries."""
     figure, pairs = go.Figure(), pair_correlations(result)
     for pair in pairs:
         figure.add_scatter(
@@ -154,7 +154,7 @@ def correlations_plot(result: BacktestResult) -> go.Figure:
     window = result.rules.candles.volatility_window
     figure.update_yaxes(title="Pearson")
     title = f"Correlations at midnight, over {window} candles"
-    # The names of more would cover the plot; a line tells its own where one points.
+    # More names would cover the plot; a line shows its name on hover.
     is_few = len(pairs) <= _NAMED_PAIRS
     hover = "x unified" if is_few else "closest"
     return over_time(figure, result, title, hovermode=hover, showlegend=is_few)
@@ -176,7 +176,7 @@ def _regimes(result: BacktestResult, asset: str) -> go.Heatmap:
 
 
 def _trades(trades: Sequence[Trade]) -> list[go.Scatter]:
-    # Entries are drawn last, and exits hollow: over months they lie on each other.
+    # Entries are drawn last, and exits hollow: over months they overlap.
     size = max(6, 11 - len(trades) // 20)
     exits = go.Scatter(
         x=[trade.exit_ms for trade in trades],

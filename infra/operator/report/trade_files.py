@@ -1,4 +1,4 @@
-"""Trades as csv (strategy section 10.7)."""
+"""Trades as CSV (strategy section 10.7)."""
 
 import csv
 import os
@@ -37,11 +37,11 @@ _TAX_COLUMNS = (
     "TxHash",
 )
 _CURRENCY = "USDT"
-"""Of the account: what perpetuals are settled in."""
+"""Currency of the account, which perpetuals are settled in."""
 
 
 def write_trades(file: Path, trades: Iterable[Trade]) -> None:
-    """Write trades, one a row, all or none; what stood in the file before is replaced.
+    """Write trades, one per row, the whole file or nothing; an existing file is replaced.
 
     Raises:
         ConfigError: the file cannot be written.
@@ -56,14 +56,14 @@ def write_trades(file: Path, trades: Iterable[Trade]) -> None:
 
 
 def put_trades(out: TextIO, trades: Iterable[Trade]) -> None:
-    """Write trades to an open file, one a row."""
+    """Write trades to an open file, one per row."""
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(_COLUMNS)
     writer.writerows(_row(trade) for trade in trades)
 
 
 def put_taxable(out: TextIO, trades: Iterable[Trade]) -> None:
-    """Write what each trade has brought, in the columns that tax tools read.
+    """Write the result of each trade, in the columns that tax tools read.
 
     Args:
         out: an open file.

@@ -1,4 +1,4 @@
-"""Trades as parquet, for notebooks: times are times there, and money is double."""
+"""Trades as parquet, for notebooks: times are timestamps, and money is double."""
 
 import os
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ _MONEY = ("qty", "entry_price", "exit_price", "fees", "funding", "pnl")
 
 
 def write_parquet(file: Path, trades: Sequence[Trade]) -> None:
-    """Write trades, one a row, all or none; what stood in the file before is replaced.
+    """Write trades, one per row, the whole file or nothing; an existing file is replaced.
 
     Raises:
         ConfigError: the file cannot be written.
     """
-    # Imported here, since it costs tens of ms and of MB to programs that write no file.
+    # Imported here, as it costs programs that write no file tens of ms and MB.
     import pyarrow as pa  # noqa: PLC0415
     from pyarrow import parquet  # noqa: PLC0415
 

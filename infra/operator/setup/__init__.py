@@ -1,1 +1,1 @@
-"""What `bin/setup` asks and writes: a settings file and `.env`."""
+"""The questions of `bin/setup`, and what it writes: a settings file and `.env`."""

@@ -1,4 +1,4 @@
-"""The answers of the first set-up, and the two files that they make."""
+"""The answers of the first set-up, and the two files made of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from infra.settings.tree import read_tree
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """What was answered."""
+    """The answers."""
 
     mode: str
     strategy: str
@@ -54,7 +54,7 @@ def settings_text(answers: Answers) -> str:
 
 
 def _share(strategy: str) -> Decimal:
-    """Return the margin of one position by default, as a fraction of the balance."""
+    """Return the default margin of one position, as a fraction of the balance."""
     tree = read_tree(PROJECT_ROOT / "settings.yaml")
     own = tree.child(strategy)
     node = own.child("allocation_pct") if own is not None else None
@@ -62,7 +62,7 @@ def _share(strategy: str) -> Decimal:
 
 
 def dotenv_text(old: str, secrets: Mapping[str, str]) -> str:
-    """Return .env with these values; every other line stays as it is."""
+    """Return the text of .env with these values; every other line stays as it is."""
     left, lines = dict(secrets), []
     for line in old.splitlines():
         name = line.partition("=")[0].strip()

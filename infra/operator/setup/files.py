@@ -1,4 +1,4 @@
-"""Writes what was answered: both files, or none."""
+"""Writes the answers: both files, or neither."""
 
 import os
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from infra.operator.setup.answers import Answers, dotenv_text, settings_text
 from infra.settings import load_settings
 
 _OWN = 0o600
-"""Readable for its owner alone."""
+"""File mode: readable only by its owner."""
 
 
 def check_free(settings: Path, *, is_replaced: bool) -> None:
@@ -23,7 +23,7 @@ def check_free(settings: Path, *, is_replaced: bool) -> None:
 
 
 def write(answers: Answers, settings: Path, dotenv: Path) -> list[Path]:
-    """Write the settings file, and .env where there are secrets; return what was written.
+    """Write the settings file, and .env if there are secrets; return what was written.
 
     Raises:
         ConfigError: the answers contradict each other, or a file cannot be written.

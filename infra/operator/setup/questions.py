@@ -1,4 +1,4 @@
-"""The questions of the first set-up, each with a default and asked until its answer is allowed."""
+"""The questions of the first set-up, each with a default, repeated until its answer is valid."""
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal, InvalidOperation
@@ -19,10 +19,10 @@ class Ask(Protocol):
     """Asks a person."""
 
     def __call__(self, question: str, default: str, *, is_secret: bool = False) -> str:
-        """Return what was answered, the default where that was nothing.
+        """Return the answer, or the default if it was empty.
 
         Raises:
-            ConfigError: nobody answers.
+            ConfigError: there are no more answers.
         """
         ...
 
@@ -32,10 +32,10 @@ def ask_all(ask: Ask, tell: Callable[[str], None]) -> Answers:
 
     Args:
         ask: asks one question.
-        tell: says why an answer is asked for again.
+        tell: says why a question is repeated.
 
     Raises:
-        ConfigError: nobody answers.
+        ConfigError: there are no more answers.
     """
     mode = _until(ask, tell, f"Mode: {', '.join(_MODES)}", Mode.SIM.value, _one_of(_MODES))
     strategy = _until(

@@ -1,4 +1,4 @@
-"""Asks a question on the terminal, or of a pipe."""
+"""Asks a question on the terminal, or reads the answer from a pipe."""
 
 import sys
 from getpass import getpass

@@ -1,4 +1,4 @@
-"""Shows people, and programs, what a backtest amounts to."""
+"""The results of a backtest, for a terminal and as JSON."""
 
 import json
 from collections.abc import Mapping
@@ -19,12 +19,12 @@ from infra.process.times import show_time
 def as_json(
     result: BacktestResult, engine_seconds: float, no_gaps: BacktestFigures | None = None
 ) -> str:
-    """Return one JSON object; times are ISO, UTC; what is not defined is null.
+    """Return one JSON object; times are ISO, UTC; undefined values are null.
 
     Args:
         result: of the backtest.
-        engine_seconds: that it took.
-        no_gaps: the same with stops that fill at their triggers; None: they do.
+        engine_seconds: the time it took.
+        no_gaps: the result if stops filled at their triggers; None: they do.
     """
     found = backtest_figures(result)
     shown = {
@@ -111,7 +111,7 @@ def _figures_table(found: BacktestFigures, no_gaps: BacktestFigures | None) -> T
 
 
 def _without_gaps(found: BacktestFigures) -> str:
-    """Return what a backtest would come to if its stops filled at their triggers."""
+    """Return the results that a backtest would have if its stops filled at their triggers."""
     return (
         f"balance {found.final_balance:,.2f}, return {found.total_return:+.2%}, "
         f"drawdown {found.drawdown.fraction:.2%}"

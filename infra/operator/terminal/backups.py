@@ -1,4 +1,4 @@
-"""Backups in words."""
+"""Backups as text."""
 
 from collections.abc import Iterable, Sequence
 
@@ -12,7 +12,7 @@ from infra.store.backup.restore import Restored
 
 
 def made_lines(made: BackupState, removed: Sequence[str]) -> str:
-    """Return what was made, and what was removed, a line each."""
+    """Return what was made, and what was removed, one line each."""
     end = f"through fact {made.fact} in {counted(made.number, 'segment')}"
     return "\n".join(
         (f"{made.chain}: {end}", *(f"{plain(name)}: removed, it was too old" for name in removed))
@@ -30,12 +30,12 @@ def listed_table(found: Iterable[Listed]) -> Table:
 
 
 def verified_lines(name: str, wrong: Sequence[str]) -> str:
-    """Return that a backup is whole, or what is wrong with it, a line each."""
-    return "\n".join(wrong or [f"{plain(name)}: whole"])
+    """Return that a backup is intact, or what is wrong with it, one line each."""
+    return "\n".join(wrong or [f"{plain(name)}: intact"])
 
 
 def restored_text(done: Restored) -> str:
-    """Return what was restored, and what comes next."""
+    """Return what was restored, and what to do next."""
     return (
         f"{done.location}: restored through fact {done.through_fact}, stored "
         f"{show_time(done.recorded_ms)} UTC. Start the run, make sure that the old system is "

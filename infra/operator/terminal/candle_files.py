@@ -1,4 +1,4 @@
-"""What a download of candle files, and a check of them, came to."""
+"""The results of downloading and checking candle files."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ from infra.venues.bybit.rest import BybitRest
 
 
 def wanted_symbols(text: str | None, settings: Path | None) -> Sequence[str]:
-    """Return the perpetuals that are named, or that a settings file names.
+    """Return the perpetuals that the options or a settings file name.
 
     Raises:
         ConfigError: neither is given, or cannot be read.
@@ -34,10 +34,10 @@ def wanted_symbols(text: str | None, settings: Path | None) -> Sequence[str]:
 
 
 def public_rest(url: str, screen: Screen) -> BybitRest:
-    """Return what asks for public data; its warnings go to the screen.
+    """Return a client for public data; its warnings go to the screen.
 
     Raises:
-        ConfigError: the address is none of HTTP.
+        ConfigError: the address is not an HTTP address.
     """
 
     def show(message: str) -> None:
@@ -48,7 +48,7 @@ def public_rest(url: str, screen: Screen) -> BybitRest:
 
 
 def fetch(parts: Sequence[Part], screen: Screen) -> None:
-    """Fetch what is missing, and show how far it is."""
+    """Fetch what is missing, and show the progress."""
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=None),
@@ -66,7 +66,7 @@ def fetch(parts: Sequence[Part], screen: Screen) -> None:
 
 
 def downloaded_table(parts: Iterable[Part]) -> Table:
-    """Return a row for each file with the times that it holds by now."""
+    """Return a row for each file with the times that it now covers."""
     table = _table("file", "rows", "from", "to")
     for part in parts:
         times = part.file.times
@@ -85,7 +85,7 @@ def missing_texts(parts: Iterable[Part]) -> Iterator[str]:
 
 
 def future_text(wanted: Wanted, until_ms: int) -> str:
-    """Return the words for a download that is to end in the future; until_ms is the present."""
+    """Return the text for a download whose end is in the future; until_ms is the present."""
     closed_ms = until_ms // wanted.candle_ms * wanted.candle_ms
     asked = "" if wanted.to_ms is None else show_time(wanted.to_ms)
     text = f"--to {asked} is in the future: the newest closed candle ended"

@@ -1,4 +1,4 @@
-"""The arguments of each command to a running system, as a shell has them."""
+"""The arguments of each command to a running system, as on a command line."""
 
 from collections.abc import Callable
 from typing import Annotated, Protocol
@@ -14,11 +14,11 @@ class Send(Protocol):
     """Sends a command."""
 
     def __call__(self, name: CommandName, argument: str, *, is_confirmed: bool) -> None:
-        """Send it with its argument as people write it."""
+        """Send the command with its argument as typed."""
 
 
 def function_of(name: CommandName, send: Send) -> Callable[..., None]:
-    """Return a function whose arguments are those of a command, for Typer."""
+    """Return a function for Typer with the arguments of a command."""
     manual = MANUALS[name]
     needed = Annotated[str, typer.Argument(metavar=str(manual.parameter))]
 

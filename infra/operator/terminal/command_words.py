@@ -1,4 +1,4 @@
-"""What may follow each command, read from the command itself."""
+"""The words that may follow each command, read from the command itself."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,11 +12,11 @@ from infra.venues.modes import STEPPED, Mode
 
 
 def completed(command: Any, name: str) -> Completed:
-    """Return what may follow a command of bin/.
+    """Return the words that may follow a command of bin/.
 
     Args:
-        command: as click has it.
-        name: by which people call it.
+        command: as defined in click.
+        name: that it is called by.
     """
     inside = {
         word: _completed(below, command_words(word) if name == "ctl" else ())
@@ -52,7 +52,7 @@ def _values(command: str, option: str) -> tuple[str, ...]:
 
 
 def command_words(word: str) -> tuple[str, ...]:
-    """Return the arguments of a command that are known beforehand; none where it is unknown."""
+    """Return the arguments of a command that are known in advance; none if it is unknown."""
     if word not in set(CommandName):
         return ()
     assets = _assets()
@@ -76,6 +76,6 @@ def _actors(assets: tuple[str, ...]) -> Iterator[str]:
 def _assets() -> tuple[str, ...]:
     try:
         rules = load_settings(None, environ=os.environ, dotenv=None).trading_rules()
-    except ConfigError:  # bin/check tells it
+    except ConfigError:  # bin/check reports it
         return ()
     return tuple(asset.asset for asset in rules.assets)

@@ -1,6 +1,6 @@
-"""A script by which bash and zsh complete the commands of bin/, their options and their words.
+"""A completion script for bash and zsh: the commands of bin/, their options and arguments.
 
-It is made once from the commands themselves, so that a press of the tab key starts no Python.
+It is generated once from the commands themselves, so that pressing tab starts no Python.
 """
 
 import shlex
@@ -13,15 +13,15 @@ SHELLS = ("bash", "zsh")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completed:
-    """What may follow a command, or a command inside it."""
+    """The words that may follow a command, or a subcommand."""
 
     options: Sequence[str] = ()
     valued: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """Options that take a value, and the values that are known; none: a file, or anything."""
+    """Options that take a value, with the known values; none: a file, or anything."""
     words: Sequence[str] = ()
-    """Arguments that are known."""
+    """Known arguments."""
     inside: "Mapping[str, Completed]" = field(default_factory=dict)
-    """Commands inside it."""
+    """Subcommands."""
 
 
 def script(shell: str, root: Path, commands: Mapping[str, Completed]) -> str:
@@ -36,7 +36,7 @@ def script(shell: str, root: Path, commands: Mapping[str, Completed]) -> str:
 
 
 def _places(root: Path, name: str) -> Iterator[str]:
-    """Yield as what people type a command."""
+    """Yield the forms in which a command is typed."""
     for place in (f"bin/{name}", f"./bin/{name}", str(root / "bin" / name)):
         yield shlex.quote(place)
 
@@ -70,7 +70,7 @@ def _function(commands: Mapping[str, Completed]) -> Iterator[str]:
 
 
 def _values(commands: Mapping[str, Completed]) -> Iterator[str]:
-    """Yield what stands after an option that takes a value."""
+    """Yield the cases for values of options."""
     for name, command in commands.items():
         yield from _valued(f'"{name} "*" {{}}"', command.valued)
         for word, found in command.inside.items():
@@ -79,7 +79,7 @@ def _values(commands: Mapping[str, Completed]) -> Iterator[str]:
 
 def _valued(pattern: str, options: Mapping[str, Sequence[str]]) -> Iterator[str]:
     unknown = [option for option, known in options.items() if not known]
-    if unknown:  # nothing is proposed, so that the shell proposes files
+    if unknown:  # no proposal, so that the shell proposes files
         yield f"        {'|'.join(map(pattern.format, unknown))}) return ;;"
     for option, known in options.items():
         if known:

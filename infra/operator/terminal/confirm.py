@@ -1,4 +1,4 @@
-"""What is shown before real money is traded, and the time to think again."""
+"""What is shown before real money is traded, and a pause to reconsider."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +25,7 @@ THINK_S = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountSummary:
-    """What a person should see of an account before it is traded."""
+    """What the operator should see of an account before it is traded."""
 
     key: KeyReport
     account: AccountInfo
@@ -40,7 +40,7 @@ def read_summary(rest: BybitRest) -> AccountSummary:
         ConfigError: the key cannot be used.
         AccessDeniedError: the exchange refuses the key.
         UnavailableError: the exchange does not answer.
-        BadDataError: it answers unreadably.
+        BadDataError: its answer cannot be read.
     """
     key, account = read_key(rest), rest.account_info()
     if key.problems:
@@ -60,14 +60,14 @@ def confirm_live(
     screen: Screen,
     warnings: Sequence[str] = (),
 ) -> bool:
-    """Show account, balance and limits, wait, and tell whether nobody has stopped it.
+    """Show account, balance and limits, wait, and return whether the operator let it go on.
 
     Args:
         found: the account.
         rules: the limits.
-        place: where the account is.
-        screen: shows it.
-        warnings: more than the key's.
+        place: of the account.
+        screen: to show it on.
+        warnings: besides those about the key.
     """
     table = Table(box=None, show_header=False)
     for name, text in (
@@ -91,7 +91,7 @@ def confirm_live(
 
 
 def limits(rules: TradingRules, capital: Decimal) -> Iterator[str]:
-    """Yield all risk limits, in figures of what sizing may use of the balance, USDT."""
+    """Yield all risk limits, in amounts based on the capital that sizing may use, USDT."""
 
     def money(fraction: Decimal) -> str:
         return f"{capital * fraction:,.2f} USDT"
@@ -119,7 +119,7 @@ def limits(rules: TradingRules, capital: Decimal) -> Iterator[str]:
 
 
 def account_words(account: AccountInfo) -> str:
-    """Return what kind of account it is."""
+    """Return the type of the account as text."""
     kind = {1: "classic", 3: "unified 1.0", 4: "unified 1.0"}.get(
         account.unified_status, "unified 2.0"
     )
@@ -127,7 +127,7 @@ def account_words(account: AccountInfo) -> str:
 
 
 def _account_text(key: ApiKeyInfo | None, account: AccountInfo) -> str:
-    uid = "not told" if key is None or key.uid is None else key.uid
+    uid = "not reported" if key is None or key.uid is None else key.uid
     return f"uid {uid}, {account_words(account)}"
 
 

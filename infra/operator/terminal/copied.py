@@ -1,4 +1,4 @@
-"""What a copy of a journal came to."""
+"""The result of copying a journal."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""What `bin/keys` does with the keys of an exchange."""
+"""The actions of `bin/keys` on exchange keys."""
 
 import re
 import sys
@@ -28,16 +28,16 @@ def credentials_act(
     asset: str | None = None,
     say: Callable[[str], object] = str,
 ) -> list[str]:
-    """Do it, and return what there is to say.
+    """Perform an action, and return the text to show.
 
     Args:
         action: one of `ACTIONS`.
         folder: of the keystore.
-        mode: whose key; None: live, and all in a list.
+        mode: of the key; None: live, or all when listing.
         ips: addresses that a new key must allow.
-        source: of a new keystore's key.
-        asset: that trades by the key alone; None: all that have none of their own.
-        say: takes what there is to say before it is done.
+        source: of the encryption key of a new keystore.
+        asset: the only one that uses the key; None: all without a key of their own.
+        say: takes text to show before the action is done.
 
     Raises:
         ConfigError: it cannot be done; nothing was changed.
@@ -62,7 +62,7 @@ def _add(
     if asset and mode not in entries:
         entry_of(folder, mode)
     store.change(name, Entry(used=_typed(ips)))
-    return [f"{folder}: {name} trades by it from the next start on"]
+    return [f"{folder}: {name} uses it from the next start on"]
 
 
 def _list(store: Keystore, folder: Path, mode: str | None, *_: object) -> list[str]:
@@ -81,7 +81,7 @@ def _rotate(
 ) -> list[str]:
     known = entry_of(folder, name)
     store.change(name, replace(known, next=_typed(ips or known.used.ips), refused=""))
-    say(f"waits until the run of {name} has tried it, {_PATIENCE_S:.0f} s at most")
+    say(f"waiting until the run of {name} has tried it, {_PATIENCE_S:.0f} s at most")
     deadline_s = time.monotonic() + _PATIENCE_S
     while (entry := entry_of(folder, name)).next is not None:
         if time.monotonic() > deadline_s:
@@ -89,7 +89,7 @@ def _rotate(
         time.sleep(_LOOK_S)
     if entry.refused:
         raise ConfigError(entry.refused)
-    return [f"{name} trades by the new key; remove the old one at the exchange"]
+    return [f"{name} now uses the new key; remove the old one at the exchange"]
 
 
 def _remove(store: Keystore, folder: Path, name: str, *_: object) -> list[str]:

@@ -84,6 +84,6 @@ EXAMPLES: Mapping[str, str] = {
 
 
 def example_of(*words: str) -> str | None:
-    """Return the line that a command's help ends with; None for a command without an example."""
+    """Return the last line of a command's help; None for a command without an example."""
     found = EXAMPLES.get(" ".join(words))
     return None if found is None else f"Example: {found}"

@@ -1,4 +1,4 @@
-"""A group of commands whose own options may stand after the command too."""
+"""A command group whose own options may also come after the subcommand."""
 
 from itertools import islice
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 from typer.core import TyperGroup
 
 _FLAGS, _VALUED = ("--json", "--all"), ("--run-dir", "--mode", "--settings")
-"""Options of all commands: alone, and with a value."""
+"""Options of the group: flags, and options with a value."""
 
 
 class OptionsAnywhere(TyperGroup):
-    """Takes the options of all commands wherever they stand."""
+    """Accepts the group's options anywhere."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Bring them to the front."""
+        """Move the group's options to the front."""
         front: list[str] = []
         rest: list[str] = []
         words = iter(args)

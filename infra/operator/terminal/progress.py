@@ -1,4 +1,4 @@
-"""How far a replay is."""
+"""The progress of a replay."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ _EVERY = 100
 def candles_played(
     screen: Screen, total: int, *, is_shown: bool
 ) -> Iterator[Callable[[int], None]]:
-    """Show a bar on a terminal; yield what takes the candles played so far after each close."""
+    """Show a progress bar on a terminal; yield the callback for the candles played so far."""
     bar = Progress(
         BarColumn(bar_width=None),
         TextColumn("{task.percentage:3.0f}% {task.fields[rate]} candles/s, left"),

@@ -17,8 +17,8 @@ def show_reply(answer: Any, screen: Screen) -> None:
     """Show an answer.
 
     Args:
-        answer: a reply as JSON has it.
-        screen: where.
+        answer: a reply as decoded JSON.
+        screen: to show it on.
     """
     is_good = answer["code"] == ReplyCode.DONE
     screen.print(answer["title"], style="bold" if is_good else "yellow")
@@ -26,7 +26,7 @@ def show_reply(answer: Any, screen: Screen) -> None:
         screen.print(line, highlight=False)
     table = answer.get("table")
     if table:
-        # Whole at 80 columns, and broken rather than cut where it is longer.
+        # Complete at 80 columns, and wrapped rather than cut if longer.
         shown = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), show_edge=False, pad_edge=False)
         for name in table["columns"]:
             shown.add_column(name, overflow="fold")
@@ -38,7 +38,7 @@ def show_reply(answer: Any, screen: Screen) -> None:
 
 
 def show_answers(answers: Sequence[SystemAnswer], screen: Screen) -> None:
-    """Show what several systems answered, each below its run directory."""
+    """Show the answers of several systems, each below its run directory."""
     for one in answers:
         screen.print(str(one.directory), style="cyan", highlight=False, soft_wrap=True)
         show_reply(one.answer, screen)

@@ -1,4 +1,4 @@
-"""The terminal: what is shown there changes nothing but itself."""
+"""The terminal: text shown there can never control it."""
 
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -13,9 +13,9 @@ from domain.text import plain_lines
 
 
 class Screen(Console):
-    """A console on which text is text, whoever wrote it.
+    """A console that treats all text as plain text, whatever its origin.
 
-    Markup and emoji names are not interpreted, and no character that cannot be printed is written:
+    Markup and emoji names are not interpreted, and no unprintable character is written:
     an escape sequence inside a text is shown, not obeyed. Styles are those of `Text` objects.
     """
 
@@ -26,22 +26,22 @@ class Screen(Console):
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterable[Segment]:
-        """Yield what is written; the console's own control codes are left as they are."""
+        """Yield the segments to write; the console's own control codes are left as they are."""
         for segment in super().render(renderable, options):
             text, style, control = segment
             yield segment if control else Segment(plain_lines(text), style)
 
 
 def headed(head: str, style: str, rest: str = "") -> Text:
-    """Return a line that begins in a style, its figures in the colors of all figures."""
+    """Return a line that begins in a style, with its figures highlighted as usual."""
     return ReprHighlighter()(Text.assemble((head, style), rest))
 
 
 def line_keeper(lines: deque[str]) -> Callable[[str], None]:
-    """Return what keeps the lines of a log, colored."""
+    """Return a sink that keeps the lines of a log, colored."""
     return lambda line: lines.append(line.rstrip("\n"))
 
 
 def line_printer(screen: Screen) -> Callable[[str], None]:
-    """Return what prints the lines of a log, colored."""
+    """Return a sink that prints the lines of a log, colored."""
     return lambda line: screen.print(Text.from_ansi(line.rstrip("\n")), soft_wrap=True)

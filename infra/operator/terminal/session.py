@@ -1,4 +1,4 @@
-"""The summary of one life of a trading process."""
+"""The summary of one session of a trading process."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,20 +15,20 @@ from infra.store.records import Records
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """From the start of a run to its end."""
+    """A run from its start to its end."""
 
     mode: str
     begin_ms: int
     end_ms: int
     assets: Sequence[str]
     portfolio: PortfolioSnapshot | None
-    """Right before the stop; None where it did not answer."""
+    """The portfolio right before the stop; None if it did not answer."""
     restarts: Mapping[str, int]
     given_up: Mapping[str, str]
-    """Addresses of actors, and why."""
+    """Actors that were given up, by address, with the cause."""
 
     def draw(self, records: Records) -> RenderableType:
-        """Return the summary; while connected to the journal."""
+        """Return the summary; requires a connection to the journal."""
         trades = records.trades(self.begin_ms, self.end_ms + 1)
         refused = records.denials(self.begin_ms, self.end_ms + 1)
         before = records.balance_at(self.begin_ms)

@@ -1,4 +1,4 @@
-"""Shows people what a run amounts to."""
+"""The summary of a replay on a terminal."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from infra.operator.terminal.screen import headed
 from infra.process.times import show_time
 
 _SIDE_BY_SIDE = 5
-"""Assets whose figures fit beside each other on a narrow screen."""
+"""Number of assets whose figures fit side by side on a narrow screen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSummary:
-    """Everything that the summary names."""
+    """The contents of the summary."""
 
     assets: Sequence[str]
     trades: Sequence[Trade]
@@ -35,10 +35,10 @@ class RunSummary:
     """Cause by address."""
     is_halted: bool
     carried_forward: Mapping[str, int]
-    """Candles that the files did not have, by asset."""
+    """Number of candles missing in the files, by asset."""
     first_ms: int
     last_ms: int | None
-    """The last close that was played; None where none was."""
+    """The last played close; None if there was none."""
     is_complete: bool
     seconds: float
     candles: int
@@ -77,7 +77,7 @@ def _headline(summary: RunSummary) -> Text:
 
 
 def trades_table(assets: Sequence[str], trades: Sequence[Trade]) -> Table:
-    """Return the figures over trades for each asset and for all: few side by side, many in rows."""
+    """Return trade figures for each asset and the total: few assets side by side, many in rows."""
     columns = {
         asset: figures([trade for trade in trades if trade.asset == asset]) for asset in assets
     }
@@ -110,7 +110,7 @@ def _in_rows(columns: Mapping[str, TradeFigures]) -> Table:
 
 
 def halted_text() -> Text:
-    """Return that nothing is opened any more."""
+    """Return a note that nothing is opened any more."""
     return Text("The portfolio is halted: it opens nothing until the operator's rearm.", "red")
 
 
@@ -123,7 +123,7 @@ def _factor(column: TradeFigures) -> str:
 
 
 def counts_text(title: str, counts: Mapping[str, int]) -> str:
-    """Return counts in a line, those of 0 left out."""
+    """Return counts in a line, without those of 0."""
     shown = [f"{name} {count}" for name, count in counts.items() if count]
     return f"{title}: {', '.join(shown) or 'none'}"
 

@@ -1,4 +1,4 @@
-"""Shows people what a sweep found, and how little that may mean."""
+"""The results of a sweep on a terminal, with a warning of how little they may mean."""
 
 from datetime import UTC, datetime
 from math import prod
@@ -77,7 +77,7 @@ def _rows(result: SweepResult) -> Table:
 
 
 def _add_settings(table: Table, result: SweepResult) -> None:
-    """Add a column for each swept setting; a narrow terminal cuts the figures, never these."""
+    """Add a column for each swept setting; a narrow terminal cuts only other columns."""
     for letter, key in _letters(result).items():
         widest = max(len(row.combination.values[key]) for row in result.rows)
         table.add_column(letter, justify="right", no_wrap=True, min_width=widest)

@@ -1,1 +1,1 @@
-"""The page in a browser, a process of its own: it only reads the run, and passes on presses."""
+"""The web page, in a process of its own: it only reads the run, and passes on commands."""

@@ -1,4 +1,4 @@
-"""The page's own record of logins, refusals and presses: a file that is only added to."""
+"""The page's own record of logins, refusals and commands: an append-only file."""
 
 import json
 import os
@@ -13,25 +13,25 @@ from infra.operator.web.files import ACCESS_FILE, open_private
 
 _LONGEST = 200
 _PER_SECOND = 2
-"""Lines of one kind from one address; what is more is counted in the next one."""
+"""Most lines of one kind from one address; further ones are counted in the next line."""
 _SHOWN_BYTES = 400_000
 
 
 class AccessLog:
-    """Writes a line for each."""
+    """Writes a line for each access."""
 
     def __init__(self, directory: Path) -> None:
         """Open the file.
 
         Raises:
-            OSError: it cannot be.
+            OSError: it cannot be opened.
         """
         self._file = open_private(directory / ACCESS_FILE)
         self._buckets = Buckets(_PER_SECOND)
         self._left_out = 0
 
     def note(self, who: str, address: str, what: str, result: str) -> None:
-        """Add a line; a flood of the same is counted, so that it cannot fill the disk."""
+        """Add a line; a flood of the same is only counted, so that it cannot fill the disk."""
         if not self._buckets.take((address, result[:20])):
             self._left_out += 1
             return
@@ -48,10 +48,10 @@ class AccessLog:
         try:
             os.write(self._file, (json.dumps(line) + "\n").encode())
         except OSError as error:
-            logger.warning("an access is not noted: {}", error.strerror)
+            logger.warning("an access could not be recorded: {}", error.strerror)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         os.close(self._file)
 
 
@@ -67,6 +67,6 @@ def newest_accesses(directory: Path, count: int) -> list[dict[str, object]]:
     for line in reversed(lines[-count:]):
         try:
             found.append(json.loads(line))
-        except ValueError:  # the first may be cut
+        except ValueError:  # the first may be incomplete
             continue
     return found

@@ -50,17 +50,17 @@ _PAGES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """What the routes share."""
+    """State shared by the routes."""
 
     hubs: Mapping[str, Hub]
-    """By the name of the run."""
+    """Runs by name."""
     sessions: Sessions
     logins: Logins
     access: AccessLog
     jobs: Jobs
 
     def hub(self, name: str | None) -> Hub | None:
-        """Return a run, the first one where none is named."""
+        """Return a run, the first one if none is named."""
         return self.hubs.get(name) if name else next(iter(self.hubs.values()))
 
 
@@ -104,7 +104,7 @@ _Answer = Callable[[Page, Session, Request], Awaitable[Response]]
 
 
 def _behind(page: Page, answer: _Answer) -> Callable[[Request], Awaitable[Response]]:
-    """Return a route for those alone who are logged in."""
+    """Return a route that requires a login."""
 
     async def route(request: Request) -> Response:
         session = page.logins.session_of(request)
@@ -227,7 +227,7 @@ def _live(page: Page) -> Callable[[WebSocket], Awaitable[None]]:
 
 
 async def _serve_socket(page: Page, session: Session, hub: Hub, socket: WebSocket) -> None:
-    """Tell a browser what changes, until it goes or its session ends."""
+    """Send changes to a browser, until it disconnects or its session ends."""
     listening = asyncio.create_task(_drain(socket))
     telling = asyncio.create_task(_tell(page, session, hub, socket))
     done, waiting = await asyncio.wait({listening, telling}, return_when="FIRST_COMPLETED")
@@ -246,13 +246,13 @@ async def _tell(page: Page, session: Session, hub: Hub, socket: WebSocket) -> No
         try:
             version, message = await asyncio.wait_for(hub.next_message(version), 1.0)
         except TimeoutError:
-            # Shows the browser that this process lives while nothing changes.
+            # Shows the browser that this process is alive while nothing changes.
             message = "{}"
         await asyncio.wait_for(socket.send_text(message), _SEND_S)
     await socket.close(_UNAUTHORIZED)
 
 
 async def _drain(socket: WebSocket) -> None:
-    """Read what a browser sends, which means that somebody is there; it holds nothing."""
+    """Read what a browser sends as a sign of presence; the content is ignored."""
     while True:
         await socket.receive_text()

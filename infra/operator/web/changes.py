@@ -1,4 +1,4 @@
-"""What has changed between two views, so that a browser is sent no more than that."""
+"""The difference between two views, so that a browser is sent no more than that."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ Change = dict[str, Any]
 
 
 def changes(before: Any, after: Any) -> Change | None:
-    """Return how `after` differs from `before`; None where it does not.
+    """Return how `after` differs from `before`; None if it does not.
 
     `{"=": value}` replaces a value; `{"+": {key: change}, "-": [key]}` changes a mapping's keys.
     Lists are replaced as a whole.

@@ -1,4 +1,4 @@
-"""Starts the page beside a trading system, and again where it ends; trading never waits for it."""
+"""Starts the page beside a trading system, and restarts it if it ends; trading never waits."""
 
 import os
 import sys
@@ -22,24 +22,24 @@ from infra.settings.sections.people import WebSettings
 _STOP_S = 3.0
 _LOOK_S = 0.05
 _PAGE_S = 3.0
-"""How long a start waits at most for the address of its page."""
+"""Longest wait of a start for the address of its page."""
 _KEPT = (
     *("PATH", "HOME", "LANG", "TZ", "MALLOC_ARENA_MAX"),
     *("CREDENTIALS_DIRECTORY", "DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"),
 )
-"""Of the environment, beside what is Python's: the page holds no key of the exchange. By the second
-row it finds the key of an encrypted run directory, which it reads."""
+"""Environment variables passed on, beside Python's: the page holds no exchange key. The second row
+lets it find the key of an encrypted run directory, which it reads."""
 
 
 class PageProcess:
-    """The page of a run, as long as it is not closed."""
+    """The page of a run, until it is closed."""
 
     def __init__(self, directory: Path, more: Sequence[str]) -> None:
-        """Begin to start it.
+        """Start it in the background.
 
         Args:
             directory: of the run.
-            more: arguments of `bin/web` beside it.
+            more: further arguments of `bin/web`.
         """
         self._directory = directory
         words = ["-m", "bin.web", "--run-dir", str(directory.resolve()), *more]
@@ -53,9 +53,9 @@ class PageProcess:
         )
 
     def announcement(self, timeout_s: float, *, is_terminal: bool) -> str | None:
-        """Return the line that tells people where the page is; None: it does not listen in time.
+        """Return the line that tells the user where the page is; None: it does not listen in time.
 
-        Where nobody has a password yet it holds a login link, or names the file where it lies.
+        If there are no passwords yet, it has a login link, or names the file that holds one.
         """
         url = self._url(timeout_s)
         if url is None:
@@ -88,7 +88,7 @@ class PageProcess:
 
 
 def show_page(page: PageProcess | None, screen: Screen, events: deque[str]) -> None:
-    """Say where the page is; also among the events, which a full-screen picture does not cover."""
+    """Print where the page is; also log it as an event, for the full-screen view."""
     told = page and page.announcement(_PAGE_S, is_terminal=screen.is_terminal)
     if told:
         screen.print(told, highlight=False, soft_wrap=True)
@@ -107,12 +107,12 @@ def _environment() -> dict[str, str]:
 def page_beside(
     web: WebSettings, directory: Path, settings: Path | None
 ) -> Iterator[PageProcess | None]:
-    """Have the page of a run beside it, if it is wanted.
+    """Run the page beside a run, if it is enabled.
 
     Args:
         web: the section of the settings.
         directory: of the run.
-        settings: the file that they come from, besides the project's own.
+        settings: the settings file, besides settings.yaml.
     """
     if not web.enabled:
         yield None

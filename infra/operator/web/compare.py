@@ -1,4 +1,4 @@
-"""The assets side by side: what each has earned, and their prices from a common start."""
+"""The assets side by side: their results, and their prices from a common start."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -16,7 +16,7 @@ _ZERO = Decimal(0)
 
 
 def compare(facts: FactReader, rules: TradingRules) -> dict[str, Any]:
-    """Return a row for all and for each asset; its closes as fractions of the first one shown."""
+    """Return a row for the total and each asset; closes as fractions of the first one shown."""
     trades = facts.newest_trades(_TRADES)
     own = {a.asset: [t for t in trades if t.asset == a.asset] for a in rules.assets}
     return {

@@ -1,4 +1,4 @@
-"""How much and how alike all assets move, by the journal's candles: now, and on the way there."""
+"""Volatility and correlation of all assets by the journal's candles: now, and over time."""
 
 import math
 from collections.abc import Mapping
@@ -15,13 +15,13 @@ from domain.rules import TradingRules
 from infra.store.reader import FactReader
 
 _HISTORY, _EVERY = 576, 12
-"""Closes that are looked back, and of which how many-th is judged."""
+"""Number of closes looked back, and the step between computed ones."""
 
 
 def correlations(facts: FactReader, rules: TradingRules) -> dict[str, Any]:
-    """Return the matrix at the newest close that all assets have; over time its mean, volatilities.
+    """Return the matrix at the newest common close; over time its mean, and volatilities.
 
-    The window is the one by which the portfolio judges. Volatilities are annual, fractions.
+    The window is the portfolio's own. Volatilities are annual, as fractions.
     """
     window = rules.candles.volatility_window
     names = [asset.asset for asset in rules.assets]
@@ -46,12 +46,12 @@ def correlations(facts: FactReader, rules: TradingRules) -> dict[str, Any]:
 def attribution(
     facts: FactReader, rules: TradingRules, notionals: Mapping[str, float]
 ) -> dict[str, Any] | None:
-    """Return whose part what is open has in the risk of all, by the portfolio's own window.
+    """Return the share of each open position in the total risk, with the portfolio's window.
 
     Args:
         facts: of the run.
-        rules: its own.
-        notionals: of what is open, signed, quote.
+        rules: of the run.
+        notionals: of open positions, signed, quote.
     """
     names = [asset.asset for asset in rules.assets if asset.asset in notionals]
     _, returns = _returns(facts, names, rules.candles.volatility_window)
@@ -78,7 +78,7 @@ def attribution(
 
 
 def _returns(facts: FactReader, names: list[str], count: int) -> tuple[Array, Array]:
-    """Return close times that all assets have, (n,), and the log returns to them, (assets, n)."""
+    """Return close times common to all assets, (n,), and the log returns to them, (assets, n)."""
     closes = []
     for name in names:
         candles = facts.candles_after(name, 0, count + 1)
@@ -91,7 +91,7 @@ def _returns(facts: FactReader, names: list[str], count: int) -> tuple[Array, Ar
 
 
 def _mean(returns: Array) -> float | None:
-    """Return the mean correlation of all pairs that can be judged; None: none can."""
+    """Return the mean correlation of all pairs that have one; None: none has."""
     moving = returns[np.ptp(returns, axis=1) > 0.0]
     if len(moving) <= 1:
         return None

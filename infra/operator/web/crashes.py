@@ -16,7 +16,7 @@ _LONGEST = 4000
 
 
 def newest_crashes(directory: Path) -> list[dict[str, Any]]:
-    """Return what each of the newest crash files says of its crash, the newest first."""
+    """Return the crashes in the newest crash files, newest first."""
     try:
         files = [(file.stat().st_mtime_ns, file) for file in (directory / "crashes").glob(CRASHES)]
     except OSError:
@@ -27,7 +27,7 @@ def newest_crashes(directory: Path) -> list[dict[str, Any]]:
 
 @lru_cache(maxsize=4 * _SHOWN)
 def _crash(file: Path, _mtime_ns: int) -> dict[str, Any] | None:
-    """Return one crash; None: it cannot be read. A file that was marked since is read anew."""
+    """Return one crash; None: it cannot be read. A file that was marked since is read again."""
     try:
         stored = read_crash_end(file).handling
     except UNREADABLE:

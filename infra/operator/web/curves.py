@@ -1,4 +1,4 @@
-"""The equity curve of a report, in so few points that a browser draws it at once."""
+"""The equity curve of a report, with few enough points for a browser to draw it at once."""
 
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,13 @@ _SHOWN = 1000
 
 
 def read_curve(file: Path) -> dict[str, Any]:
-    """Return times and the gain since the first, as fractions; of each span of time the lowest.
+    """Return times and gains since the first, as fractions; the lowest of each span of time.
 
     Args:
-        file: as `write_equity` leaves it.
+        file: as written by `write_equity`.
 
     Raises:
-        BadDataError: it holds no curve.
+        BadDataError: it does not hold a curve.
         OSError: it cannot be read.
     """
     rows = np.loadtxt(file, delimiter=",", skiprows=1, ndmin=2)

@@ -1,4 +1,4 @@
-"""What stands before every request: its name, its origin, how many come, and what the browser may.
+"""Checks before every request: host, origin and rate; and the security headers of answers.
 
 ASGI middleware for HTTP and WebSocket.
 """
@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from infra.operator.control.buckets import Buckets
 
 MOST_BYTES = 4096
-"""Of a request's body."""
+"""Most bytes of a request's body."""
 _SAFE = frozenset({"GET", "HEAD"})
 # Plotly writes the style of each plot into the page itself.
 _CSP = (
@@ -25,7 +25,7 @@ REPORT_POLICY = (
     "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; "
     "style-src 'unsafe-inline'; img-src data: blob:; frame-ancestors 'none'"
 )
-"""Of a report, which holds its scripts: it runs as a foreign page, and can ask for nothing here."""
+"""Policy of a report, which contains scripts: it is sandboxed, and can request nothing here."""
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -35,33 +35,33 @@ _HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()",
 }
 NoteRefusal = Callable[[str, str, str], None]
-"""Takes the address, what was asked, and why it was refused."""
+"""Takes the address, the request, and why it was refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoorRules:
-    """Who may call, and how often."""
+    """Who may send requests, and how many."""
 
     hosts: Sequence[str]
-    """Names and addresses, in lower case, without ports."""
+    """Host names and addresses, in lower case, without ports."""
     is_behind_tls: bool
-    """Browsers come by https, through a proxy on this machine that tells their address."""
+    """Whether browsers connect by https, through a local proxy that passes their address."""
     per_second: int = 50
-    """Requests from one address."""
+    """Most requests per second from one address."""
 
 
 class Door:
-    """Lets through what may come in."""
+    """Passes allowed requests on."""
 
     def __init__(self, app: ASGIApp, *, rules: DoorRules, note: NoteRefusal) -> None:
-        """Stand before an app."""
+        """Wrap an app."""
         self._app = app
         self._rules = rules
         self._note = note
         self._buckets = Buckets(rules.per_second)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Take a request."""
+        """Handle a request."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
@@ -85,13 +85,13 @@ class Door:
         if not self._buckets.take(scope["client"][0]):
             return 429, "too many requests"
         host = headers.get("host", "")
-        # A page of another site whose name was pointed at this address (DNS rebinding) is refused.
+        # Refuses pages of other sites whose name was pointed at this address (DNS rebinding).
         if _without_port(host) not in self._rules.hosts:
             return 400, "called by a name that web.allowed_hosts does not have"
         is_change = scope["type"] == "websocket" or scope["method"] not in _SAFE
         scheme = "https" if self._rules.is_behind_tls else "http"
         if is_change and headers.get("origin") != f"{scheme}://{host}":
-            return 403, "not asked by this page itself (Origin)"
+            return 403, "not requested by this page itself (Origin)"
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length[:9]) > MOST_BYTES:
             return 413, "the body is too large"

@@ -1,4 +1,4 @@
-"""The curve of equity and balance with the levels of drawdown and what happened on the way."""
+"""The curve of equity and balance with drawdown levels and events."""
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
@@ -19,7 +19,7 @@ _TOLD = frozenset(name.value for name in BINDING)
 
 
 def equity(facts: FactReader, rules: TradingRules) -> dict[str, Any]:
-    """Return the newest samples, thinned, and all events among them."""
+    """Return the newest samples, thinned, and all events within them."""
     states = facts.newest_states(_READ)[::-1]
     shown = _thinned(states)
     levels = [level for level, _ in rules.protection.drawdown_steps]
@@ -53,7 +53,7 @@ def equity(facts: FactReader, rules: TradingRules) -> dict[str, Any]:
 
 
 def _thinned(states: Sequence[ProtectionState]) -> list[ProtectionState]:
-    """Return so few that a browser draws them at once: of each span the lowest, and the ends."""
+    """Return few enough for a browser to draw at once: the lowest of each span, and the ends."""
     if len(states) <= _SHOWN:
         return list(states)
     step = len(states) // _SHOWN + 1
@@ -63,7 +63,7 @@ def _thinned(states: Sequence[ProtectionState]) -> list[ProtectionState]:
 
 
 def _changes(states: Sequence[ProtectionState]) -> Iterator[dict[str, Any]]:
-    """Yield where the protection of the portfolio did something."""
+    """Yield the changes of the portfolio's protection."""
     for before, after in pairwise(states):
         told = []
         if after.is_halted and not before.is_halted:
@@ -73,7 +73,7 @@ def _changes(states: Sequence[ProtectionState]) -> Iterator[dict[str, Any]]:
         if after.reduction_step > before.reduction_step:
             told.append("entries at reduced size")
         if after.daily_loss_day not in (None, before.daily_loss_day):
-            told.append("the limit of the daily loss was passed")
+            told.append("the daily loss limit was exceeded")
         for text in told:
             yield {"time": after.t_ms, "kind": "protection", "text": text}
 
@@ -93,7 +93,7 @@ def _commands(commands: Sequence[OperatorCommand]) -> Iterator[dict[str, Any]]:
 
 
 def _since(states: Sequence[ProtectionState], span_ms: int) -> dict[str, Any] | None:
-    """Return the change of the equity over a span of time; None where the run is younger."""
+    """Return the change of the equity over a span of time; None if the run is younger."""
     if not states or states[-1].t_ms - states[0].t_ms < span_ms:
         return None
     from_ms = states[-1].t_ms - span_ms

@@ -1,4 +1,4 @@
-"""What the page reads of a run's journal, which is only read; each call opens it anew."""
+"""Read-only access of the page to a run's journal; each call opens it anew."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -16,11 +16,11 @@ _T = TypeVar("_T")
 
 
 class NoFactsError(Exception):
-    """The journal cannot be read, or does not hold yet what is needed."""
+    """The journal cannot be read, or does not yet hold what is needed."""
 
 
 def read_facts(directory: Path, read: Callable[[FactReader], _T]) -> _T:
-    """Return what a function reads of a run's journal.
+    """Return what a function reads from a run's journal.
 
     Raises:
         NoFactsError: it could not.
@@ -33,7 +33,7 @@ def read_facts(directory: Path, read: Callable[[FactReader], _T]) -> _T:
 
 
 def read_rules(directory: Path) -> TradingRules:
-    """Return the rules that a run had last.
+    """Return the last rules of a run.
 
     Raises:
         NoFactsError: they cannot be read.
@@ -42,10 +42,10 @@ def read_rules(directory: Path) -> TradingRules:
 
 
 def read_ended(directory: Path) -> tuple[TradingRules, SystemSnapshot]:
-    """Return a run of which nobody answers, as it was after its newest fact.
+    """Return the state of a run that does not answer, as of its newest fact.
 
     Raises:
-        NoFactsError: it has traded nothing yet, or cannot be read.
+        NoFactsError: it has not traded yet, or cannot be read.
     """
 
     def read(facts: FactReader) -> tuple[TradingRules, SystemSnapshot]:

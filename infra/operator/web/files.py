@@ -1,4 +1,4 @@
-"""What the page keeps in the run directory; all of it readable by its owner alone."""
+"""The page's files in the run directory; all are readable only by their owner."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from infra.files import read_regular
 ADDRESS_FILE = "web.json"
 LOCK_FILE = "web.lock"
 LINK_FILE = "web.link"
-"""Where a login link lies that no terminal could show."""
+"""File with a login link that no terminal could show."""
 ONCE_FILE = "web.once"
 USERS_FILE = "web.users"
 SESSIONS_FILE = "web.sessions"
@@ -44,7 +44,7 @@ def write_private(file: Path, text: str) -> None:
 
 
 def open_private(file: Path) -> int:
-    """Return the descriptor of a file that is only added to, made where it is not there.
+    """Return the descriptor of an append-only file, which is created if missing.
 
     Raises:
         OSError: it cannot be opened.
@@ -53,7 +53,7 @@ def open_private(file: Path) -> int:
 
 
 def read_json(file: Path) -> Any:
-    """Return what a file of ours holds; None where there is none, or it is damaged."""
+    """Return the contents of a JSON file; None if it is missing or damaged."""
     try:
         return json.loads(read_regular(file))
     except (OSError, ValueError, RecursionError):
@@ -61,7 +61,7 @@ def read_json(file: Path) -> Any:
 
 
 def write_address(directory: Path, address: PageAddress) -> None:
-    """Tell where this process listens.
+    """Write down where this process listens.
 
     Raises:
         OSError: the file cannot be written.
@@ -70,7 +70,7 @@ def write_address(directory: Path, address: PageAddress) -> None:
 
 
 def read_address(directory: Path) -> PageAddress | None:
-    """Return where the page of a run listens, or listened last; None: nothing says so."""
+    """Return where the page of a run listens, or last listened; None: unknown."""
     match read_json(directory / ADDRESS_FILE):
         case {"url": str(url), "port": int(port), "pid": int(pid)}:
             return PageAddress(url=url, port=port, pid=pid)
@@ -79,6 +79,6 @@ def read_address(directory: Path) -> PageAddress | None:
 
 
 def remove(file: Path) -> None:
-    """Delete a file, if it is there and can be."""
+    """Delete a file, if it exists and can be deleted."""
     with suppress(OSError):
         file.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""An asset's candles with what its strategy says of each close, folded as the system folds them."""
+"""An asset's candles with its strategy's evaluation of each close, folded as by the system."""
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,26 +13,26 @@ from domain.strategies.base import CandleRules, Strategy
 from domain.strategies.registry import make_strategy
 
 SHOWN = 2000
-"""Candles of one chart."""
+"""Number of candles in a chart."""
 READ = 20_000
-"""Candles that are folded at first: the lines need those before them."""
+"""Number of candles folded at first: the lines need earlier ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Close:
     candle: Candle
     lines: Mapping[str, float]
-    """Figures that are prices, by their label."""
+    """Figures that are prices, by label."""
     is_active: bool
     signal: str
-    """What a signal of this very close was made by; empty: there was none."""
+    """Kinds of the signal of this close; empty: there was none."""
 
 
 class AssetHistory:
     """The newest closes of one asset."""
 
     def __init__(self, asset: AssetRules, candles: CandleRules) -> None:
-        """Know of none."""
+        """Start without candles."""
         self.rules = asset
         self._candles = candles
         self._closes: deque[_Close] = deque(maxlen=SHOWN)
@@ -41,7 +41,7 @@ class AssetHistory:
         """Open time of the newest candle."""
 
     def add(self, candles: Sequence[Candle]) -> None:
-        """Fold candles, oldest first, that begin after the newest one."""
+        """Fold newer candles, oldest first."""
         for candle in candles:
             if self._is_gap(candle):
                 self._closes.clear()
@@ -51,11 +51,11 @@ class AssetHistory:
 
     @property
     def began_ms(self) -> int:
-        """Open time of the oldest candle that is shown; 0 where there is none."""
+        """Open time of the oldest shown candle; 0 if there is none."""
         return self._closes[0].candle.open_time_ms if self._closes else 0
 
     def shown(self, since_ms: int) -> dict[str, Any]:
-        """Return the closes whose candles began at or after a time, as columns."""
+        """Return the closes of candles that opened at or after a time, as columns."""
         closes = [each for each in self._closes if each.candle.open_time_ms >= since_ms]
         names = sorted({name for each in closes for name in each.lines})
         return {
@@ -100,7 +100,7 @@ class AssetHistory:
         return bool(self._closes) and before_ms != self.newest_ms
 
     def _active(self, closes: Sequence[_Close]) -> Iterator[tuple[int, int]]:
-        """Yield from when until when the regime was active."""
+        """Yield the spans in which the regime was active."""
         began_ms: int | None = None
         for each in closes:
             if each.is_active and began_ms is None:

@@ -1,4 +1,4 @@
-"""One run as all browsers see it: looked at once, told to each that waits."""
+"""One run as seen by all browsers: read once, sent to every waiting one."""
 
 import asyncio
 import json
@@ -21,17 +21,17 @@ from infra.operator.web.overview import overview
 from infra.operator.web.system import System
 
 _SAME_S = 2.0
-"""How long one answer does for all browsers."""
+"""How long one answer is reused for all browsers."""
 _AGAIN_S = 3.0
 _LOOKS = 2
-"""Journals read at once: a page must not take the disk from who trades."""
+"""Most journals read at once: a page must not take the disk from trading."""
 
 
 class Hub:
-    """The present of one run."""
+    """The current state of one run."""
 
     def __init__(self, directory: Path, name: str) -> None:
-        """Know nothing yet."""
+        """Prepare the hub; nothing is known yet."""
         self.directory = directory
         self.name = name
         self.system = System(directory)
@@ -40,23 +40,23 @@ class Hub:
         self.version = 0
         self.view: dict[str, Any] = {}
         self.histories: dict[str, AssetHistory] = {}
-        """By asset; to be used under the lock alone."""
+        """By asset; to be used only under the lock."""
         self.history_lock = threading.Lock()
         self.tail = MessageTail(directory)
         self._ended: asyncio.Task[None] | None = None
         self._answers: dict[str, tuple[float, asyncio.Task[Any]]] = {}
         self._before: dict[str, Any] = {}
         self._sent: dict[int, str] = {}
-        """By the version that a browser has: what it is sent; of the newest version alone."""
+        """Messages to the newest version, by the version that a browser has."""
         self._news = asyncio.Event()
         self._disk = CapacityLimiter(_LOOKS)
 
     async def run(self) -> None:
-        """Look at it until cancelled."""
+        """Poll the run until cancelled."""
         await self.system.run()
 
     async def read(self, function: Any, *given: Any) -> Any:
-        """Return what a function of this run's directory and rules reads, in a thread.
+        """Return the result of a function of this run's directory and rules, called in a thread.
 
         Raises:
             NoFactsError: it cannot be read.
@@ -64,7 +64,7 @@ class Hub:
         return await to_thread.run_sync(function, *given, limiter=self._disk)
 
     async def once(self, name: str, answer: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-        """Return an answer, or the one of a moment ago, however many browsers ask.
+        """Return an answer, or a recent one, so that many browsers cause one read.
 
         Raises:
             NoFactsError: it cannot be read.
@@ -86,14 +86,14 @@ class Hub:
         return self.rules
 
     def notionals(self) -> dict[str, float]:
-        """Return what is open as it is shown: signed, quote, at the newest prices."""
+        """Return the open positions as shown: signed notionals, quote, at the newest prices."""
         assets = self.view.get("assets", {})
         prices = {name: asset["price_number"] for name, asset in assets.items()}
         shown = self.view.get("shown", {})
         return {name: float(qty) * prices[name] for name, qty in shown.items() if prices.get(name)}
 
     async def next_message(self, version: int) -> tuple[int, str]:
-        """Wait for news beyond a version, and return the newest version and how to get there."""
+        """Wait for changes since a version, and return the newest version and the way to it."""
         while version == self.version:
             news = self._news
             await news.wait()
@@ -134,13 +134,13 @@ class Hub:
             return {**page, "looked_ms": time.time_ns() // 1_000_000} | (
                 {} if rules is None else overview(_taken(system), rules)
             )
-        except (KeyError, StopIteration) as error:  # an asset that the rules do not have any more
+        except (KeyError, StopIteration) as error:  # an asset that is no longer in the rules
             logger.debug("the rules are read again: {!r}", error)
             self.rules = None
             return {**self.view, **page}
 
     async def _read_ended(self) -> None:
-        """Show what the journal knows of a system that has never answered this page."""
+        """Show the journal's state of a system that has never answered this page."""
         try:
             self.rules, seen = await self.read(read_ended, self.directory)
             found = {**overview(seen, self.rules), "ended_ms": seen.now_ms}
@@ -164,7 +164,7 @@ class Hub:
 
 
 def are_of(rules: TradingRules, seen: SystemSnapshot) -> bool:
-    """Tell whether rules are of the assets that a system trades now: pairs join and leave."""
+    """Tell whether rules match the assets that a system trades now: pairs join and leave."""
     known = {each.asset for each in rules.assets}
     return set(seen.assets) <= known <= set(seen.links or known)
 

@@ -1,7 +1,7 @@
-"""Backtests and reports that somebody asked for on the page: one at a time, niced, kept as files.
+"""Backtests and reports requested on the page: one at a time, niced, kept as files.
 
-Each is a command of its own process, which trading never waits for: `bin/backtest` on a folder of
-candles, or `bin/parity --report` on a run. What it left behind stays after the page's end.
+Each is a command in a process of its own, which trading never waits for: `bin/backtest` on a folder
+of candles, or `bin/parity --report` on a run. Its results outlive the page.
 """
 
 import asyncio
@@ -39,16 +39,16 @@ _ROOT = Path(__file__).resolve().parents[3]
 
 
 class Kind(StrEnum):
-    """What is asked for."""
+    """The kind of a job."""
 
     RUN = "run"
-    """What the run did, beside the backtest of its candles."""
+    """What the run did, compared with the backtest of its candles."""
     BACKTEST = "backtest"
     """A backtest of a folder of candles."""
 
 
 class Wanted(msgspec.Struct, forbid_unknown_fields=True):
-    """A job as a browser asks for it. Empty: what the command takes by itself."""
+    """A job as requested by a browser. Empty: the command's default."""
 
     kind: Kind
     candles: Annotated[str, msgspec.Meta(max_length=80)] = ""
@@ -65,10 +65,10 @@ class Jobs:
     """The jobs of one run directory; to be used in one event loop."""
 
     def __init__(self, directory: Path, journals: Mapping[str, Path]) -> None:
-        """Know those that were asked for before.
+        """Load the earlier jobs.
 
         Args:
-            directory: keeps them.
+            directory: of the jobs.
             journals: the directory of each run, by its name.
         """
         self._home = directory / DIRECTORY
@@ -80,7 +80,7 @@ class Jobs:
         self._news = asyncio.Event()
 
     def candle_folders(self) -> dict[str, Path]:
-        """Return the folders of candles that a backtest may take, by their names."""
+        """Return the folders of candles available for backtests, by name."""
         found = (self._var / "candles", self._home.parent / "candles")
         folders = [*found, *(each for one in found if one.is_dir() for each in one.iterdir())]
         return {
@@ -90,15 +90,15 @@ class Jobs:
         }
 
     def settings_files(self) -> dict[str, Path]:
-        """Return the files of settings that a backtest may take, by their names."""
+        """Return the settings files available for backtests, by name."""
         return {each.name: each for each in sorted((_ROOT / "examples").glob("*.yaml"))}
 
     def ask(self, wanted: Wanted, user: str, run: str) -> str:
-        """Take a job, and return its id.
+        """Accept a job, and return its id.
 
         Raises:
             ValueError: it cannot be done; the text says why.
-            OSError: it cannot be kept.
+            OSError: it cannot be stored.
         """
         command = self._command(wanted, run)
         if len(self._waiting) >= _MOST_WAITING:
@@ -120,11 +120,11 @@ class Jobs:
         return job_id
 
     def report(self, job_id: str) -> Path | None:
-        """Return the page that a job has written; None: there is none."""
+        """Return the report of a job; None: there is none."""
         return self._made(job_id, REPORT_FILE)
 
     def curve(self, job_id: str) -> Path | None:
-        """Return the equity at every close that a job has written; None: there is none."""
+        """Return the equity file of a job; None: there is none."""
         return self._made(job_id, EQUITY_FILE)
 
     def _made(self, job_id: str, name: str) -> Path | None:
@@ -134,11 +134,11 @@ class Jobs:
         return file if file.is_file() and self._state(job_id) == "done" else None
 
     def listed(self) -> list[dict[str, Any]]:
-        """Return all jobs, the newest first, with what they came to."""
+        """Return all jobs with their results, newest first."""
         return [self._told(job_id) for job_id in self._kept()]
 
     async def run(self) -> None:
-        """Do what is asked for, one after the other, until cancelled."""
+        """Run the jobs, one after another, until cancelled."""
         while True:
             while self._waiting:
                 self._running, self._began_s = self._waiting.pop(0), time.monotonic()
@@ -153,7 +153,7 @@ class Jobs:
         options = {"--from": wanted.from_time, "--to": wanted.to_time}
         if wanted.kind is Kind.RUN:
             if (self._runs[run] / VAULT_FILE).exists():
-                raise ValueError(f"{run} is encrypted, and a report would lie readable beside it")
+                raise ValueError(f"{run} is encrypted, and a report would be readable beside it")
             begin = ["-m", "bin.parity", "--run-dir", str(self._runs[run].resolve())]
         else:
             candles = self.candle_folders().get(wanted.candles)
@@ -184,7 +184,7 @@ class Jobs:
             write_private(folder / _END_FILE, json.dumps(end))
 
     async def _run_process(self, folder: Path, command: Iterable[str]) -> tuple[int | None, str]:
-        """Run a command to its end; whoever cancels this ends it."""
+        """Run a command to its end; cancelling this ends it."""
         with (folder / _FIGURES_FILE).open("wb") as figures:
             process = await asyncio.create_subprocess_exec(
                 "nice",
@@ -204,7 +204,7 @@ class Jobs:
         finally:
             if process.returncode is None:
                 process.kill()
-        # Some commands say on stdout what is wrong.
+        # Some commands report errors on stdout.
         told = said if said or not process.returncode else (folder / _FIGURES_FILE).read_bytes()
         words = " ".join(told.decode(errors="replace").split())
         return process.returncode, plain(words[-_LAST_WORDS:])

@@ -1,4 +1,4 @@
-"""Takes the reports and backtests that somebody asks for on the page."""
+"""Accepts requests for reports and backtests on the page."""
 
 import msgspec
 from starlette.requests import Request
@@ -15,7 +15,7 @@ from infra.operator.web.users import Role
 async def ask_for_job(
     jobs: Jobs, access: AccessLog, session: Session, run: str, request: Request
 ) -> JSONResponse:
-    """Answer who asks for a job; each leaves a line, taken or refused."""
+    """Answer a request for a job; each is recorded, accepted or refused."""
     answer = await _answer(jobs, session, run, request)
     title = msgspec.json.decode(answer.body)["title"]
     access.note(session.user, address_of(request), "report", f"{answer.status_code} {title}")
@@ -24,7 +24,7 @@ async def ask_for_job(
 
 async def _answer(jobs: Jobs, session: Session, run: str, request: Request) -> JSONResponse:
     if not is_own(request, session):
-        return told(403, "not asked by this page itself (CSRF token)")
+        return told(403, "not requested by this page itself (CSRF token)")
     if session.role is not Role.OPERATOR:
         return told(403, "a viewer cannot start anything")
     try:
@@ -33,5 +33,5 @@ async def _answer(jobs: Jobs, session: Session, run: str, request: Request) -> J
     except (msgspec.MsgspecError, UnicodeDecodeError, TooLargeError, ValueError) as error:
         return told(422, plain(str(error))[:200] or "too large")
     except OSError as error:
-        return told(507, f"it cannot be kept: {error.strerror}")
-    return JSONResponse({"title": f"asked for: {job_id}", "id": job_id})
+        return told(507, f"it cannot be stored: {error.strerror}")
+    return JSONResponse({"title": f"requested: {job_id}", "id": job_id})

@@ -1,4 +1,4 @@
-"""What the figures of the health are held against, by the names under which they are shown."""
+"""The limits of health figures, by their displayed names."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from infra.store.reader import FactReader
 
 
 def health_limits(directory: Path) -> dict[str, str]:
-    """Return the limits of the settings that a run had last.
+    """Return the limits of a run's last settings.
 
     Raises:
         NoFactsError: they cannot be read.

@@ -1,4 +1,4 @@
-"""Login links that can be used once; the run directory keeps only a hash of the newest."""
+"""One-time login links; the run directory keeps only a hash of the newest."""
 
 import hashlib
 import hmac
@@ -15,7 +15,7 @@ _VALID_S = 24 * 3600
 
 
 def make_secret(directory: Path) -> str:
-    """Return the secret of a new link; an older one is void.
+    """Return the secret of a new link; an older one becomes invalid.
 
     Raises:
         OSError: its hash cannot be written.
@@ -28,7 +28,7 @@ def make_secret(directory: Path) -> str:
 
 
 def new_link(directory: Path, url: str) -> str:
-    """Return a new link to a page; an older one is void.
+    """Return a new link to a page; an older one becomes invalid.
 
     Raises:
         OSError: its hash cannot be written.
@@ -37,9 +37,9 @@ def new_link(directory: Path, url: str) -> str:
 
 
 def announced(directory: Path, url: str, *, is_terminal: bool) -> Iterator[str]:
-    """Yield the lines by which people find a page.
+    """Yield the lines that tell the user how to reach a page.
 
-    Where nobody has a password yet, a login link is shown on a terminal, and else lies in a file.
+    If there are no passwords yet, a login link is shown on a terminal, or otherwise left in a file.
 
     Raises:
         ConfigError, OSError: no link can be made.
@@ -51,12 +51,12 @@ def announced(directory: Path, url: str, *, is_terminal: bool) -> Iterator[str]:
 
 
 def link_of(url: str, secret: str) -> str:
-    """Return the link; behind the # no server, proxy or log ever sees the secret."""
+    """Return the link; after the # the secret is never seen by a server, proxy or log."""
     return f"{url}/login#{secret}"
 
 
 def leave_link(directory: Path, link: str) -> Path:
-    """Write a link where its owner alone finds it, and return where.
+    """Write a link to a file readable only by its owner, and return the file.
 
     Raises:
         OSError: it cannot be written.
@@ -67,14 +67,14 @@ def leave_link(directory: Path, link: str) -> Path:
 
 
 def use(directory: Path, secret: str) -> bool:
-    """Tell whether a secret is the newest link's, which is void from now on."""
+    """Tell whether a secret is that of the newest link, and invalidate the link."""
     match read_json(directory / ONCE_FILE):
         case {"sha256": str(noted), "until_s": int(until_s)}:
             is_valid = hmac.compare_digest(noted, _hash(secret)) and time.time() < until_s
         case _:
             return False
     if is_valid:
-        # Deleted first: what cannot be deleted could be used again.
+        # Deleted first: a link that cannot be deleted could be used again.
         try:
             (directory / ONCE_FILE).unlink()
         except OSError:

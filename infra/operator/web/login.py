@@ -1,4 +1,4 @@
-"""Logging in and out: by password or a link that is used once; a cookie from then on."""
+"""Logging in and out: by password or a one-time link, then by a cookie."""
 
 import time
 from collections import deque
@@ -17,13 +17,13 @@ from infra.operator.web.sessions import Session, Sessions, may_change
 from infra.operator.web.users import Role, role_of
 
 _ATTEMPTS, _IN_S = 10, 60.0
-"""Wrong ones, from all addresses together: argon2 takes a tenth of a second each."""
+"""Most wrong attempts, from all addresses together: argon2 takes a tenth of a second each."""
 LINK_USER = "owner"
-"""Who came by a link; it is made by whoever owns the run directory."""
+"""User name of a login by link; links are made by the owner of the run directory."""
 
 
 class Asked(msgspec.Struct, forbid_unknown_fields=True):
-    """A login as a browser sends it."""
+    """A login as sent by a browser."""
 
     user: str = ""
     password: str = ""
@@ -31,7 +31,7 @@ class Asked(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Logins:
-    """Lets in who may."""
+    """Handles logins."""
 
     def __init__(
         self, directory: Path, sessions: Sessions, access: AccessLog, *, is_secure: bool
@@ -46,7 +46,7 @@ class Logins:
         self._hashing = CapacityLimiter(1)
 
     def session_of(self, connection: HTTPConnection) -> Session | None:
-        """Return the session of a browser; None: it has to log in."""
+        """Return the session of a browser; None: it must log in."""
         cookie = connection.cookies.get(self._cookie)
         return None if cookie is None else self._sessions.find(cookie)
 
@@ -86,7 +86,7 @@ class Logins:
         """End the session of a browser."""
         session = self.session_of(request)
         if session is None or not is_own(request, session):
-            return told(403, "not asked by this page itself")
+            return told(403, "not requested by this page itself")
         self._sessions.end(session)
         self._access.note(session.user, address_of(request), "logout", "done")
         answer = told(200, "logged out")
@@ -113,14 +113,14 @@ class Logins:
 
 
 class TooLargeError(Exception):
-    """A request's body is."""
+    """A request's body is too large."""
 
 
 async def read_body(request: Request) -> bytes:
     """Return the body.
 
     Raises:
-        TooLargeError: it is larger than any of ours.
+        TooLargeError: it is larger than any of the page's own.
     """
     body = b""
     async for part in request.stream():
@@ -131,12 +131,12 @@ async def read_body(request: Request) -> bytes:
 
 
 def is_own(request: Request, session: Session) -> bool:
-    """Tell whether a change comes from a page of the session itself."""
+    """Tell whether a change is requested by a page of the session itself."""
     return may_change(session, request.headers.get("x-csrf-token", ""))
 
 
 def address_of(connection: HTTPConnection) -> str:
-    """Return from where somebody asks."""
+    """Return the client's address."""
     return connection.client.host if connection.client else "?"
 
 

@@ -1,4 +1,4 @@
-"""The end of the system's own log."""
+"""The end of the system's log."""
 
 import json
 import os
@@ -13,9 +13,9 @@ _LINES = 200
 
 
 def newest_lines(directory: Path, mode: str) -> list[dict[str, Any]]:
-    """Return the newest lines of a run's log, the newest first.
+    """Return the newest lines of a run's log, newest first.
 
-    It lies in the run directory, or in the folder that all runs of `var` share.
+    The log is in the run directory, or in the folder shared by all runs of `var`.
     """
     name = f"{Path(mode).name}.jsonl"
     for file in (directory / "logs" / name, directory.parent / "logs" / name):
@@ -32,7 +32,7 @@ def newest_lines(directory: Path, mode: str) -> list[dict[str, Any]]:
 def _line(line: bytes) -> dict[str, Any] | None:
     try:
         found = json.loads(line)
-    except ValueError:  # the first may be cut, the newest half written
+    except ValueError:  # the first may be cut, the newest half-written
         return None
     if not isinstance(found, dict):
         return None

@@ -1,4 +1,4 @@
-"""What happened in an asset, for its chart: entries, exits, the steps of stops, refusals."""
+"""Events of an asset for its chart: entries, exits, moves of stops, denials."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -16,7 +16,7 @@ _DENIALS = 300
 
 
 def marks(facts: FactReader, asset: AssetRules, since_ms: int) -> dict[str, list[Mark]]:
-    """Return all marks of an asset since a time; positions that were open then are whole."""
+    """Return all marks of an asset since a time; positions open then are complete."""
     name = asset.asset
     executions = [each for each in facts.executions() if each.asset == name]
     moves = [move for _, move in facts.stop_moves() if move.asset == name]
@@ -91,7 +91,7 @@ def _steps(
     executions: Sequence[Execution],
     moves: Sequence[StopMoved],
 ) -> Iterator[Mark]:
-    """Yield where a position's stop stood, from when until when; None: it still stands there."""
+    """Yield the levels of a position's stop, with their times; end None: still in force."""
     began_ms = _began_ms(entered)
     price = entered.entry_price if isinstance(entered, Trade) else entered.avg_entry_price
     levels = protective_levels(
@@ -112,6 +112,6 @@ def _steps(
 
 
 def _policy(began_ms: int, asset: AssetRules, executions: Sequence[Execution]) -> StopPolicy:
-    """Return the stop policy of the entry at a time; that of the settings where none is stored."""
+    """Return the stop policy of the entry at a time; that of the settings if none is stored."""
     terms = (each.terms for each in executions if each.ts_ms == began_ms)
     return next((found.stops for found in terms if found is not None), asset.stops)

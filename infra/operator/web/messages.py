@@ -1,4 +1,4 @@
-"""The newest messages between actors, from the trace on the disk; the system is not asked."""
+"""The newest messages between actors, from the trace on disk; the system is not queried."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -15,17 +15,17 @@ from infra.trace.recording import trace_directory
 
 _KEPT = 3000
 _SENT = 200
-"""At once; a browser that asks each second is told no more than these a second."""
+"""Most messages per request, and so per second for a browser that asks every second."""
 _FIRST_BYTES = 300_000
 _LOOK = "Describe"
-"""What pages and terminals ask actors all the time."""
+"""Queries that pages and terminals send to actors all the time."""
 
 
 class MessageTail:
     """Follows one run's trace. For one thread at a time."""
 
     def __init__(self, directory: Path) -> None:
-        """Look at nothing yet."""
+        """Remember the run; nothing is read yet."""
         self._traces = trace_directory(directory)
         self._reader: TraceReader | None = None
         self._kept: deque[dict[str, Any]] = deque(maxlen=_KEPT)

@@ -1,4 +1,4 @@
-"""The system at this moment, as the browser draws it: texts, and numbers where bars need them."""
+"""The current state of the system for the browser: texts, and numbers for bars."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -23,7 +23,7 @@ _DIGITS = 2
 
 
 def overview(seen: SystemSnapshot, rules: TradingRules) -> View:
-    """Return all that the pages show of the present."""
+    """Return everything that the pages show of the current state."""
     return {
         "state": seen.state,
         "reasons": [_reason(each, seen.now_ms) for each in seen.reasons],
@@ -48,7 +48,7 @@ def overview(seen: SystemSnapshot, rules: TradingRules) -> View:
 
 
 def _quantities(portfolio: PortfolioSnapshot | None) -> dict[str, str]:
-    """Return what a press is compared with: the signed quantity of each open position."""
+    """Return the signed quantity of each open position, which commands are compared with."""
     held = {} if portfolio is None else portfolio.positions
     return {asset: f"{position.signed_qty:f}" for asset, position in held.items()}
 
@@ -89,7 +89,7 @@ def _portfolio(found: PortfolioSnapshot, rules: TradingRules) -> View:
 
 
 def _performance(seen: SystemSnapshot, rules: TradingRules) -> View:
-    """Return what each asset, and `all`, have come to: money as of now, the rest of all facts."""
+    """Return the performance of each asset and of `all`: money as of now, the rest from facts."""
     if seen.portfolio is None:
         return {}
     money, done = metrics(seen.portfolio, rules), seen.performance
@@ -130,7 +130,7 @@ def _link(link: VenueLink) -> View:
 
 
 def _limits(found: PortfolioSnapshot, rules: TradingRules) -> Iterator[View]:
-    """Yield what has a limit that a bar can show; levels are fractions of the bar's end."""
+    """Yield the figures with a limit that a bar can show; levels are fractions of the bar's end."""
     protection, approval = rules.protection, rules.approval
     steps = [level for level, _ in protection.drawdown_steps]
     ends = (protection.drawdown_emergency_fraction, protection.drawdown_halt_fraction)

@@ -1,4 +1,4 @@
-"""What an operator presses, passed on to the system with who, which press, and what was shown."""
+"""Passes an operator's commands on to the system, with user, command id and what was shown."""
 
 from typing import Annotated
 
@@ -36,20 +36,20 @@ _buckets = Buckets(_PER_SECOND)
 
 
 class Sent(msgspec.Struct, forbid_unknown_fields=True):
-    """A press as a browser sends it; all of it is needed."""
+    """A command as sent by a browser; all fields are required."""
 
     act_id: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
     command: CommandName
     argument: Annotated[str, msgspec.Meta(max_length=80)]
     shown: dict[str, str]
     typed: Annotated[str, msgspec.Meta(max_length=80)] = ""
-    """Of a command that is confirmed by typing: what was typed."""
+    """The typed word of a command that is confirmed by typing."""
 
 
 def _word_of(sent: Sent) -> str | None:
-    """Return what has to be typed; None: a second press is enough.
+    """Return the word to be typed; None: a second press is enough.
 
-    It is for a panic, which must be quick and may be pressed on a phone.
+    It is enough for a panic, which must be quick and may be pressed on a phone.
     """
     match sent.command:
         case CommandName.LIQUIDATE:
@@ -61,11 +61,11 @@ def _word_of(sent: Sent) -> str | None:
 
 
 async def press(system: System, access: AccessLog, session: Session, request: Request) -> Response:
-    """Answer a press; every one leaves a line, done or refused."""
+    """Answer a command; each is recorded, done or refused."""
     what, answer = "press", told(403, "")
     try:
         if not is_own(request, session):
-            answer = told(403, "not asked by this page itself (CSRF token)")
+            answer = told(403, "not requested by this page itself (CSRF token)")
             return answer
         sent = msgspec.json.decode(await read_body(request), type=Sent)
         what = f"{sent.command} {sent.argument}".rstrip()
@@ -82,7 +82,7 @@ async def _pass_on(system: System, session: Session, sent: Sent) -> JSONResponse
     if session.role is not Role.OPERATOR:
         return told(403, "a viewer cannot give commands")
     if sent.command not in PRESSABLE:
-        return told(422, f"{sent.command} is not done by the page")
+        return told(422, f"{sent.command} is not available on the page")
     word = _word_of(sent)
     if word is not None and sent.typed.casefold() != word.casefold():
         return told(422, f"not confirmed: type {word}")

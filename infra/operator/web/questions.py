@@ -1,4 +1,4 @@
-"""What a page asks beside the live view: one function each."""
+"""Queries of the page beside the live view: one function each."""
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -28,7 +28,7 @@ from infra.trace.reader import TraceReader
 from infra.trace.recording import trace_directory
 
 Question = Callable[[Hub, Mapping[str, str]], Awaitable[Any]]
-"""Takes the run and the query; raises NoFactsError, and ValueError where the query is wrong."""
+"""Takes the run and the query; raises NoFactsError, and ValueError if the query is wrong."""
 
 _LONGEST_ID = 120
 
@@ -103,7 +103,7 @@ async def _messages(hub: Hub, query: Mapping[str, str]) -> Any:
 async def _of_rules(
     hub: Hub, function: Callable[[FactReader, TradingRules], Any], name: str = ""
 ) -> Any:
-    """Return what a function reads, one answer for all who ask within a moment."""
+    """Return what a function reads, one answer for all requests within a moment."""
     rules = await hub.known_rules()
 
     def read(facts: FactReader) -> Any:
@@ -115,7 +115,7 @@ async def _of_rules(
 
 
 async def _chart(hub: Hub, query: Mapping[str, str]) -> Any:
-    """Return the candles of an asset since a time, and all marks of what is shown."""
+    """Return the candles of an asset since a time, and the marks within them."""
     rules, asset = await hub.known_rules(), await _asset(hub, query)
     since_ms = int(query.get("since", "0"))
 
@@ -131,7 +131,7 @@ async def _chart(hub: Hub, query: Mapping[str, str]) -> Any:
 
 
 def _history(hub: Hub, asset: AssetRules, candles: CandleRules) -> AssetHistory:
-    """Return what is known of an asset; nothing, where its rules are not those of before."""
+    """Return the known history of an asset; a new one if its rules have changed."""
     history = hub.histories.get(asset.asset)
     if history is None or history.rules != asset:
         history = hub.histories[asset.asset] = AssetHistory(asset, candles)
@@ -147,7 +147,7 @@ async def _asset(hub: Hub, query: Mapping[str, str]) -> AssetRules:
 
 
 async def _summary(hub: Hub, _query: Mapping[str, str]) -> Any:
-    """Return what of a run stands beside other runs; a run that never answered has no portfolio."""
+    """Return the figures for comparing runs; a run that never answered has no portfolio."""
     view = hub.view
     bars = {bar["name"]: bar["text"] for bar in view.get("limits", ())}
     return {

@@ -1,4 +1,4 @@
-"""An actor's state beside the one that a new incarnation would rebuild from the stored facts."""
+"""An actor's state compared with what a new incarnation would rebuild from the stored facts."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -22,13 +22,13 @@ Figures = Mapping[str, str]
 def rebuilt(
     facts: FactReader, rules: TradingRules, seen: SystemSnapshot | None, address: str
 ) -> list[dict[str, Any]]:
-    """Return a row for each figure of an actor: as it answered last, and as the facts have it.
+    """Return a row for each figure of an actor: as last answered, and as rebuilt from the facts.
 
     Args:
         facts: of the run.
-        rules: its own.
+        rules: of the run.
         seen: the newest answers; None: there is none.
-        address: of the actor; one that keeps nothing of the facts has no row.
+        address: of the actor; one without state from facts has no rows.
     """
     kind, _, asset = address.partition("/")
     if address == _PORTFOLIO:
@@ -95,9 +95,9 @@ def _stored(facts: FactReader, rules: TradingRules, kind: str, asset: str) -> Fi
 
 
 def _stop(facts: FactReader, position: Position, rules: TradingRules) -> str:
-    """Return where the stop stands: the newest move, or around the average entry of the fills.
+    """Return the level of the stop: the newest move, or based on the fills' average entry price.
 
-    The level of the entry's order is around the price of the signal, and no answer.
+    The level of the entry order is based on the signal's price, so it does not count.
     """
     moves = [
         move.stop_loss

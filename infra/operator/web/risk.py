@@ -1,4 +1,4 @@
-"""The risk of what is open, as the browser draws it: room, groups, broken limits, advice."""
+"""The risk of open positions for the browser: room, groups, broken limits, advice."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -21,7 +21,7 @@ View = dict[str, Any]
 
 
 def risk(found: PortfolioSnapshot, rules: TradingRules) -> View:
-    """Return what the page of the risk shows of the present."""
+    """Return everything that the risk page shows."""
     names = [asset.asset for asset in rules.assets]
     return {
         "assets": names,
@@ -45,7 +45,7 @@ def risk(found: PortfolioSnapshot, rules: TradingRules) -> View:
 
 
 def room(seen: SystemSnapshot, rules: TradingRules) -> View | None:
-    """Return how far prices may go against what is open; None while nobody knows."""
+    """Return how far prices may go against the open positions; None while unknown."""
     found = seen.portfolio
     if found is None:
         return None
@@ -60,7 +60,7 @@ def room(seen: SystemSnapshot, rules: TradingRules) -> View | None:
 
 
 def standing_stop(position: Position, seen: SystemSnapshot, rules: TradingRules) -> Decimal:
-    """Return where the stop of a position stands, by who watches it; else where it begins."""
+    """Return the stop level of a position, from its watcher; otherwise the initial level."""
     execution = seen.executions.get(position.asset)
     if execution is None or execution.stop is None:
         return first_stop(position, rules).levels.stop_loss
@@ -93,7 +93,7 @@ def _advice(advice: Advice) -> View:
 
 
 def _groups(found: PortfolioSnapshot, rules: TradingRules) -> Iterator[View]:
-    """Yield the named groups, and the measured ones of what is open, against their caps."""
+    """Yield the named groups, and the measured ones of open positions, against their caps."""
     limits, opened = rules.approval, open_groups(found, rules)
     members: dict[str, list[str]] = {}
     for asset in rules.assets:
@@ -123,5 +123,5 @@ def _cap(limit: Decimal | None) -> str:
 
 
 def percent_or_unknown(fraction: Decimal | None) -> str:
-    """Return a fraction as percent; a share of nothing lost is no minus nothing."""
+    """Return a fraction as percent, without a minus sign before zero."""
     return UNKNOWN if fraction is None else say.percent(fraction + 0)

@@ -1,4 +1,4 @@
-"""The page's process: takes its lock and port, and serves until told to stop, or not needed."""
+"""The page's process: takes its lock and port, and serves until told to stop or not needed."""
 
 import asyncio
 import faulthandler
@@ -39,30 +39,30 @@ _NICENESS = 10
 _MOST_CONNECTIONS = 256
 _HUNG_S = 30.0
 _ALONE_S = 900.0
-"""How long a page whose system was killed goes on with nobody looking at it."""
+"""How long a page without viewers outlives its killed system."""
 _RETRY_S = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageOptions:
-    """What the command line says."""
+    """The options of the command line."""
 
     directories: Sequence[Path]
-    """Of the runs; the first keeps sessions, passwords and the access file."""
+    """Directories of the runs; the first holds sessions, passwords and the access file."""
     settings: WebSettings
     parent: int | None = None
-    """Process of the system that has started this one; None: somebody else has."""
+    """Process id of the system that started this one; None: it was started separately."""
 
 
 def serve(options: PageOptions, announce: Callable[[str], None]) -> None:
     """Serve the page until SIGTERM or Ctrl-C.
 
     Args:
-        options: what and where.
-        announce: told the address once it listens.
+        options: of the command line.
+        announce: called with the address once it listens.
 
     Raises:
-        ConfigError: it cannot.
+        ConfigError: it cannot be served.
     """
     _give_way()
     home = options.directories[0]
@@ -72,7 +72,7 @@ def serve(options: PageOptions, announce: Callable[[str], None]) -> None:
         listening = _listen(options.settings, home)
         port = listening.getsockname()[1]
         url = _url(options.settings, port)
-        # Before others learn the address: a link that they make must not be replaced by this one.
+        # Before the address is known: a link made afterwards must not be replaced by this one.
         announce(url)
         _tell_address(home, PageAddress(url=url, port=port, pid=os.getpid()))
         asyncio.run(_serve(options, listening))
@@ -117,7 +117,7 @@ async def _serve(options: PageOptions, listening: socket.socket) -> None:
 
 
 async def _watch(server: uvicorn.Server, parent: int | None, hubs: Collection[Hub]) -> None:
-    """End this process where its loop hangs, or where the system that started it is long gone."""
+    """End this process if its loop hangs, or if the system that started it is long gone."""
     orphaned_s: float | None = None
     while True:
         faulthandler.dump_traceback_later(_HUNG_S, exit=True)
@@ -134,7 +134,7 @@ async def _watch(server: uvicorn.Server, parent: int | None, hubs: Collection[Hu
 
 
 def _is_followed(parent: int, hubs: Iterable[Hub]) -> bool:
-    """Tell whether another system runs in the place of the one that was killed: it has a page."""
+    """Tell whether another system has replaced the killed one: it has a page of its own."""
     for hub in hubs:
         with suppress(ConfigError):
             address = read_system_address(hub.directory)
@@ -144,7 +144,7 @@ def _is_followed(parent: int, hubs: Iterable[Hub]) -> bool:
 
 
 def named(directories: Sequence[Path]) -> dict[str, Path]:
-    """Return runs by their directories' names, with a number where two are alike."""
+    """Return runs by their directories' names, numbered if two are the same."""
     found: dict[str, Path] = {}
     for path in directories:
         name = path.resolve().name
@@ -154,7 +154,7 @@ def named(directories: Sequence[Path]) -> dict[str, Path]:
 
 
 def _lock(home: Path, parent: int | None) -> FileLock:
-    """Hold the run's page; a child waits for the one that a killed system has left behind."""
+    """Hold the lock of the run's page; a child waits for the page left by a killed system."""
     while True:
         try:
             return FileLock(home / LOCK_FILE, f"{home}: has a page already{_at(home)}")
@@ -170,10 +170,10 @@ def _at(home: Path) -> str:
 
 
 def _listen(settings: WebSettings, home: Path) -> socket.socket:
-    """Return a socket on the settings' port, else where the page before was, else anywhere.
+    """Return a socket on the configured port, or the previous page's port, or any free one.
 
     Raises:
-        ConfigError: there is no such address.
+        ConfigError: the host's address cannot be used.
     """
     before = read_address(home)
     ports = [settings.port] if settings.port else []
@@ -183,7 +183,7 @@ def _listen(settings: WebSettings, home: Path) -> socket.socket:
             return socket.create_server((settings.host, port), backlog=128)
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            logger.warning("port {} cannot be had: {}", port, reason)
+            logger.warning("port {} is not available: {}", port, reason)
     raise ConfigError(f"web.host: {settings.host} cannot be listened on: {reason}")
 
 
@@ -196,11 +196,11 @@ def _tell_address(home: Path, address: PageAddress) -> None:
     try:
         write_address(home, address)
     except OSError as error:
-        logger.warning("the address is not told: {}", error.strerror)
+        logger.warning("the address cannot be written down: {}", error.strerror)
 
 
 def _log_to(file: Path) -> None:
-    """Log to a file, or to the screen beside an encrypted run: its directory holds no logs."""
+    """Log to a file, or for an encrypted run to the screen: its directory holds no logs."""
     logger.remove()
     if (file.parent / VAULT_FILE).exists():
         logger.add(sys.stderr, level="INFO", diagnose=False)
@@ -210,6 +210,6 @@ def _log_to(file: Path) -> None:
 
 
 def _give_way() -> None:
-    """Run where those that trade leave time for it."""
+    """Lower this process's priority."""
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)

@@ -1,4 +1,4 @@
-"""Who is logged in. Sessions outlive the process: a page that was killed asks nobody anew."""
+"""The sessions of logged-in users. They survive the process: a killed page needs no new logins."""
 
 import hashlib
 import hmac
@@ -16,35 +16,35 @@ from infra.operator.web.files import SESSIONS_FILE, read_json, write_private
 from infra.operator.web.users import Role
 
 _MOST = 100
-"""At once; who was not seen for longest has to log in again."""
+"""Most sessions at once; the one idle for longest has to log in again."""
 _WRITE_EVERY_S = 60.0
 
 
 @dataclass(slots=True, kw_only=True)
 class Session:
-    """A browser in which somebody has logged in."""
+    """A logged-in browser."""
 
     key: str
-    """Hash of what the browser bears in its cookie."""
+    """Hash of the value in the browser's cookie."""
     user: str
     role: Role
     csrf: str
-    """What each change from its pages must bear."""
+    """The token required in each change from its pages."""
     seen_s: float
     """Since 1970."""
 
 
 class Sessions:
-    """All that are logged in."""
+    """All sessions."""
 
     def __init__(
         self, directory: Path, idle_s: float, now_s: Callable[[], float] = time.time
     ) -> None:
-        """Go on with those of the process before.
+        """Load the sessions of the previous process.
 
         Args:
             directory: of the run.
-            idle_s: after which a session ends that nobody used.
+            idle_s: time after which an unused session ends.
             now_s: since 1970.
         """
         self._file = directory / SESSIONS_FILE
@@ -59,7 +59,7 @@ class Sessions:
         self._sessions = {each.key: each for each in stored}
 
     def begin(self, user: str, role: Role) -> tuple[str, Session]:
-        """Return what the new session's browser has to bear, and the session."""
+        """Return the cookie value of a new session, and the session."""
         cookie = secrets.token_urlsafe(32)
         session = Session(
             key=_key(cookie),
@@ -75,7 +75,7 @@ class Sessions:
         return cookie, session
 
     def find(self, cookie: str) -> Session | None:
-        """Return the session of a browser, which is used now; None: it has to log in."""
+        """Return the session of a browser, and note its use; None: it must log in."""
         session, now_s = self._sessions.get(_key(cookie)), self._now_s()
         if session is None:
             return None
@@ -88,17 +88,17 @@ class Sessions:
         return session
 
     def holds(self, session: Session) -> bool:
-        """Tell whether a session still goes on; that it is asked does not prolong it."""
+        """Tell whether a session is still valid; this does not prolong it."""
         is_idle = self._now_s() - session.seen_s > self._idle_s
         return session.key in self._sessions and not is_idle
 
     def end(self, session: Session) -> None:
-        """Let a browser log in again."""
+        """End the session of a browser."""
         self._sessions.pop(session.key, None)
         self._write()
 
     def end_all_of(self, user: str) -> None:
-        """Let all browsers of somebody log in again."""
+        """End all sessions of a user."""
         for session in [each for each in self._sessions.values() if each.user == user]:
             del self._sessions[session.key]
         self._write()
@@ -109,12 +109,12 @@ class Sessions:
             write_private(
                 self._file, json.dumps([asdict(each) for each in self._sessions.values()])
             )
-        except OSError as error:  # they hold until this process ends
+        except OSError as error:  # they are valid until this process ends
             logger.warning("sessions are not stored: {}", error.strerror)
 
 
 def may_change(session: Session, token: str) -> bool:
-    """Tell whether a request bears the session's own token, which no foreign page knows."""
+    """Tell whether a request has the session's own token, which no foreign page knows."""
     return hmac.compare_digest(session.csrf.encode(), token.encode())
 
 

@@ -1,4 +1,4 @@
-"""Asks one running system for its snapshot, twice a second at most, however many look at it."""
+"""Polls the snapshot of one running system, at most twice a second, however many browsers watch."""
 
 import asyncio
 import http.client
@@ -19,50 +19,50 @@ from infra.operator.control.page_routes import ACT_PATH, SNAPSHOT_PATH, read_sna
 from infra.operator.control.token import PAGE_TOKEN_FILE, read_address, read_token
 
 _EVERY_S, _UNWATCHED_S = 0.5, 5.0
-"""A fact is on the screen within a second: half of it, and what the actors take to answer."""
+"""Polling interval: a fact is on the screen within a second, including the actors' answer time."""
 _SNAPSHOT_S = 1.5
-"""With the pause between two questions: a system that hangs is seen within three seconds."""
+"""Longest wait for an answer: with the interval, a hung system is noticed within three seconds."""
 _ACT_S = 30.0
 _MOST_ACTS = 4
-"""At once; a panic has a place of its own."""
+"""Most commands at once; a panic has a slot of its own."""
 
 
 class NoSystemError(Exception):
-    """Nobody answers; the text says how that shows."""
+    """The system does not answer; the text says in what way."""
 
 
 class System:
-    """The system of one run directory, as it answers or does not."""
+    """The system of one run directory, and whether it answers."""
 
     def __init__(self, directory: Path) -> None:
-        """Ask nobody yet."""
+        """Prepare the client; nothing is asked yet."""
         self.directory = directory
         self.snapshot: SystemSnapshot | None = None
         """The newest answer, however old."""
         self.answered_ms: int | None = None
-        """When it came, machine clock; None: none did."""
+        """When it arrived, machine clock; None: there was none."""
         self.trouble: str | None = "not asked yet"
-        """Why there is no answer now; None: there is one."""
+        """Why there is currently no answer; None: there is one."""
         self.watchers = 0
-        """Browsers that wait for news."""
+        """Number of browsers waiting for changes."""
         self.on_look: Callable[[], None] = lambda: None
-        """Called after each look."""
+        """Called after each poll."""
         self._polls, self._acts = CapacityLimiter(2), CapacityLimiter(_MOST_ACTS)
         self._panics = CapacityLimiter(_MOST_ACTS)
         self._wanted = asyncio.Event()
 
     def want(self) -> None:
-        """Look soon: somebody has begun to watch."""
+        """Poll soon: a browser has started to watch."""
         self._wanted.set()
 
     async def run(self) -> None:
-        """Ask until cancelled."""
+        """Poll until cancelled."""
         while True:
             began_s = time.monotonic()
             await self._look()
             self.on_look()
             await asyncio.sleep(max(0.0, _EVERY_S - (time.monotonic() - began_s)))
-            # Who has begun to watch meanwhile waits no longer than the others.
+            # Browsers that started to watch meanwhile wait no longer than the others.
             if self.watchers:
                 continue
             self._wanted.clear()
@@ -70,10 +70,10 @@ class System:
                 await asyncio.wait_for(self._wanted.wait(), _UNWATCHED_S - _EVERY_S)
 
     async def act(self, body: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
-        """Pass on a press; return the HTTP status and the answer.
+        """Pass on a command; return the HTTP status and the answer.
 
         Raises:
-            NoSystemError: none came; the press may have been done or not.
+            NoSystemError: none came; the command may have been carried out or not.
         """
         limiter = self._panics if body["command"] == "panic" else self._acts
         if limiter.available_tokens < 1:
@@ -85,7 +85,7 @@ class System:
         try:
             found = json.loads(answer)
         except ValueError as error:
-            raise NoSystemError("its answer is none of a trading system") from error
+            raise NoSystemError("its answer is not that of a trading system") from error
         return status, found if isinstance(found, dict) else {}
 
     async def _look(self) -> None:
@@ -105,9 +105,9 @@ class System:
             self.trouble = "it does not answer in time"
         except NoSystemError as error:
             self.trouble = str(error)
-        except ValueError as error:  # what msgspec raises is one too
-            logger.debug("an answer that is no snapshot: {}", error)
-            self.trouble = "its answer is none of this program; is it another version?"
+        except ValueError as error:  # msgspec's errors are ValueErrors too
+            logger.debug("an answer that is not a snapshot: {}", error)
+            self.trouble = "its answer cannot be read; is it another version?"
 
     def _ask(self, method: str, path: str, body: bytes | None, wait_s: float) -> tuple[int, bytes]:
         try:

@@ -1,4 +1,4 @@
-"""The tables of facts: trades, orders, decisions, the audit trail."""
+"""Tables of facts: trades, orders, decisions, the audit trail."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ Row = dict[str, Any]
 
 
 def trades(facts: FactReader, rules: TradingRules) -> list[Row]:
-    """Return the newest trades, the newest first; money is exact text, beside what people read."""
+    """Return the newest trades, newest first; money is exact text beside the displayed text."""
     known = _known(rules)
     return [_trade(each, facts, known.get(each.asset)) for each in facts.newest_trades(_TRADES)]
 
@@ -38,7 +38,7 @@ def _known(rules: TradingRules) -> Mapping[str, AssetRules]:
 
 
 def _price(value: Decimal | None, asset: AssetRules | None) -> str:
-    """Return a price with the instrument's digits; as it is, where the asset is traded no more."""
+    """Return a price with the instrument's digits; unchanged if the asset is no longer traded."""
     if value is None:
         return ""
     return f"${value:f}" if asset is None else say.price(value, asset.instrument)
@@ -72,7 +72,7 @@ def _trade(trade: Trade, facts: FactReader, asset: AssetRules | None) -> Row:
 
 
 def _excursions(trade: Trade, facts: FactReader) -> tuple[str, str]:
-    """Return how far the price went against the position and for it, of the entry price."""
+    """Return how far the price went against and for the position, relative to the entry price."""
     found = facts.extremes(trade.asset, trade.entry_ms, trade.exit_ms)
     if found is None or not trade.entry_price:
         return "", ""
@@ -81,7 +81,7 @@ def _excursions(trade: Trade, facts: FactReader) -> tuple[str, str]:
 
 
 def orders(facts: FactReader, rules: TradingRules) -> Row:
-    """Return the newest orders, those of which nobody knows the end first, and the decisions."""
+    """Return the newest orders, those of unknown outcome first, and the decisions."""
     known = _known(rules)
     found = [
         _order(each, known.get(each.intent.request.asset)) for each in facts.newest_orders(_ORDERS)
@@ -151,21 +151,21 @@ def _judged(text: str) -> Iterator[str]:
 
 
 def audit(directory: Path, now_ms: int) -> list[AuditEntry]:
-    """Return the entries of the audit trail of the last 30 days, the newest first."""
+    """Return the audit trail of the last 30 days, newest first."""
     with suppress(FileNotFoundError):
         return read_audit(find_journal(directory), now_ms - _AUDITED_MS)[::-1]
     return []
 
 
 def audited(entries: Sequence[AuditEntry], query: Mapping[str, str]) -> Row:
-    """Return the newest entries that fit the filters, how many do, and what can be chosen.
+    """Return the newest entries that fit the filters, their number, and the filter choices.
 
     Args:
-        entries: all, the newest first.
-        query: `kind`, `asset`, `by`; `words` that an entry holds; `from_ms` to before `to_ms`.
+        entries: all, newest first.
+        query: `kind`, `asset`, `by`; `words` that an entry contains; `from_ms` to before `to_ms`.
 
     Raises:
-        ValueError: a time is no number.
+        ValueError: a time is not a number.
     """
     from_ms, to_ms = int(query.get("from_ms") or 0), int(query.get("to_ms") or _FOR_EVER_MS)
     found = [each for each in entries if from_ms <= each.recorded_ms < to_ms and _fits(each, query)]
@@ -189,7 +189,7 @@ def _fits(entry: AuditEntry, query: Mapping[str, str]) -> bool:
 
 
 def _readable(entry: Row) -> Row:
-    """Return an entry with the figures of a limit or a protection as people read them."""
+    """Return an entry with the figures of a limit or a protection made readable."""
     found = _FIGURES.fullmatch(entry["what"]) if entry["kind"] in _WITH_FIGURES else None
     if found is not None:
         entry["what"] = f"{found[1]}: {say.pairs(found[2])}"

@@ -23,38 +23,38 @@ _hasher = PasswordHasher()
 
 @cache
 def _nobody() -> str:
-    """Return what is compared where there is no such user: that must take as long.
+    """Return the hash to compare with if there is no such user, so that it takes equally long.
 
-    A hash takes a tenth of a second and 64 MiB, which most programs that look here never need.
+    Made on demand: it takes a tenth of a second and 64 MiB, and most programs never need it.
     """
     return _hasher.hash("no user has this password")
 
 
 class Role(StrEnum):
-    """What somebody may do."""
+    """What a user may do."""
 
     VIEWER = "viewer"
     """Look."""
     OPERATOR = "operator"
-    """Look, and press."""
+    """May look and give commands."""
 
 
 class User(msgspec.Struct):
-    """One of them."""
+    """A user."""
 
     role: Role
     password: Annotated[str, msgspec.Meta(max_length=_LONGEST)]
-    """Its argon2 hash."""
+    """Argon2 hash of the password."""
 
 
 _users = msgspec.json.Decoder(dict[str, User])
 
 
 def read_users(directory: Path) -> dict[str, User]:
-    """Return who may log in, by name.
+    """Return all users by name.
 
     Raises:
-        ConfigError: the file is there and cannot be read.
+        ConfigError: the file exists and cannot be read.
     """
     file = directory / USERS_FILE
     try:
@@ -68,10 +68,10 @@ def read_users(directory: Path) -> dict[str, User]:
 
 
 def set_password(directory: Path, name: str, role: Role, password: str) -> None:
-    """Let somebody log in from now on.
+    """Add a user, or change a password.
 
     Raises:
-        ConfigError: the name or the password cannot be one, or it cannot be stored.
+        ConfigError: the name or the password is not allowed, or it cannot be stored.
     """
     if not NAME.fullmatch(name):
         raise ConfigError(f"expected a name of 1 to 40 letters, digits or ._@-, found {name!r}")
@@ -86,9 +86,9 @@ def set_password(directory: Path, name: str, role: Role, password: str) -> None:
 
 
 def role_of(directory: Path, name: str, password: str) -> Role | None:
-    """Return the role of who knows a password; None: there is no such user, or it is wrong.
+    """Return the role of a user with a password; None: no such user, or a wrong password.
 
-    Takes a tenth of a second, whoever asks.
+    It always takes a tenth of a second.
 
     Raises:
         ConfigError: the file of users cannot be read.

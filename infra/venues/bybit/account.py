@@ -169,7 +169,7 @@ class _Preparation:
         position = self._rest.position(symbol)
         if position.leverage == wanted:
             return True
-        found = "not told" if position.leverage is None else plain(position.leverage)
+        found = "not reported" if position.leverage is None else plain(position.leverage)
         difference = f"{symbol}: the leverage is {found}, expected {plain(wanted)}"
         return not self._is_blocked(difference, [position]) and self._set(
             difference,

@@ -122,7 +122,7 @@ def stream(*, live: bool) -> Figures:
     [
         (figures(), []),
         (stream(live=False), ["public stream 1 is not connected"]),
-        (figures(actors=[replace(ACTOR, is_running=False)]), ["asset/BTC does not run"]),
+        (figures(actors=[replace(ACTOR, is_running=False)]), ["asset/BTC is not running"]),
         (figures(actors=[replace(ACTOR, is_given_up=True)]), ["asset/BTC was given up"]),
         (figures(assets=[replace(ASSET, feed_age_s=None)]), ["BTC: no candles yet"]),
         (figures(assets=[replace(ASSET, is_unprotected=True)]), ["positions without a stop: 1"]),

@@ -151,7 +151,7 @@ def test_no_line_of_an_asset_lies_under_its_legend_and_no_color_means_two_things
     found = drawn.page.evaluate(
         """async () => {
         const plots = [...document.querySelectorAll('.js-plotly-plot')];
-        const plot = plots.find(plot => plot.layout.meta.title === 'What each asset gave');
+        const plot = plots.find(plot => plot.layout.meta.title === 'Contribution of each asset');
         const box = name => [...plot.querySelectorAll(name)].map(e => e.getBoundingClientRect());
         const below = Math.max(...box('.cartesianlayer .plot').map(r => r.bottom));
         const colors = plot.data.map(trace => (trace.marker || {}).color || trace.line.color);

@@ -1,1 +1,1 @@
-"""The live picture of a running system: a pure drawing of its snapshot, and the keys under it."""
+"""The live view of a running system: a pure rendering of its snapshot, and its keys."""

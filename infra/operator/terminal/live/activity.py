@@ -1,4 +1,4 @@
-"""What happens inside: actors, events, trades and orders, each as lines that fit."""
+"""The activity of the system: actors, events, trades and orders, each as fitting lines."""
 
 from collections.abc import Sequence
 
@@ -13,12 +13,12 @@ from infra.operator.terminal.live.scene import Scene
 _MANY_WAITING = 20
 _ROUTINE = ("TRACE", "DEBUG", "INFO", "SUCCESS")
 _TWO_EACH = 12
-"""Lines of room from which on routine events have two lines as well."""
+"""Number of free lines from which routine events get two lines as well."""
 _YEAR = len("2026-")
 
 
 def actors_line(scene: Scene, width: int) -> Text:
-    """Return all actors in a line; by name only those that are not as they should be."""
+    """Return all actors in a line; only those in trouble by name."""
     actors = scene.seen.actors
     line = Text.assemble(("actors ", "dim"), f"{sum(a.is_running for a in actors)} running")
     for actor in sorted(filter(_is_odd, actors), key=_seriousness):
@@ -83,9 +83,9 @@ def _ms(value: float | None) -> Text:
 
 
 def events(found: Sequence[Text], width: int, room: int) -> list[Text]:
-    """Return the newest events, the newest at the bottom, on so many lines at most.
+    """Return the newest events, the newest at the bottom, on at most so many lines.
 
-    Warnings and worse have two lines each; routine events have one where there is little room.
+    Warnings and worse get two lines each; routine events get one if there is little room.
     """
     lines: list[Text] = []
     for event in reversed(found):
@@ -103,10 +103,10 @@ def _is_routine(event: Text) -> bool:
 
 
 def trades_table(scene: Scene, width: int) -> list[Text]:
-    """Return the newest closed trades, the newest first."""
+    """Return the newest closed trades, newest first."""
     trades = scene.trades
     if not trades:
-        return [Text("no trade is closed yet", "dim")]
+        return [Text("no closed trades yet", "dim")]
     columns = [
         Column(title="closed, UTC", cells=[Text(_minute(trade.exit_ms)) for trade in trades]),
         Column(title="asset", cells=[safe(trade.asset, "bold") for trade in trades]),
@@ -140,10 +140,10 @@ def trades_table(scene: Scene, width: int) -> list[Text]:
 
 
 def orders_table(scene: Scene, width: int) -> list[Text]:
-    """Return the newest orders: unknown ones on top, then the newest first."""
+    """Return the newest orders: unknown ones on top, then newest first."""
     orders = sorted(scene.orders, key=lambda order: order.state.status is not OrderStatus.UNKNOWN)
     if not orders:
-        return [Text("no order was sent yet", "dim")]
+        return [Text("no orders yet", "dim")]
     asked = [order.intent.request for order in orders]
     columns = [
         Column(title="decided", cells=[Text(_minute(o.intent.decided_ms)) for o in orders]),

@@ -1,4 +1,4 @@
-"""The assets: a table that fits, and what is left of it where nothing else does."""
+"""The assets: a table that fits, or a short form if there is no room for it."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -16,14 +16,14 @@ from infra.operator.terminal.live.scene import Scene
 
 _REGIME = {Regime.ACTIVE: "green", Regime.INACTIVE: "dim", Regime.COOLDOWN: "yellow"}
 _WHY_LEAST = 24
-"""Cells of the reasons, at least; else they stand on a line of their own, or nowhere."""
+"""Smallest width of the reasons column, cells; with less they get their own line, or none."""
 
 
 class AssetRow:
-    """What is known of one asset, each figure as it is written."""
+    """What is known about one asset, each figure as formatted text."""
 
     def __init__(self, scene: Scene, asset: str) -> None:
-        """Read it from a scene."""
+        """Read the asset from a scene."""
         self._scene, self.asset = scene, asset
         self._rules: AssetRules | None = next(
             (rules for rules in scene.rules.assets if rules.asset == asset), None
@@ -35,7 +35,7 @@ class AssetRow:
         self.held: Position | None = scene.position(asset)
 
     def name(self) -> Text:
-        """Return the asset."""
+        """Return the name of the asset."""
         return safe(self.asset, "bold")
 
     def position(self) -> Text:
@@ -54,7 +54,7 @@ class AssetRow:
         return Text(f"{pnl:+,.2f}", "bold green" if pnl >= 0 else "bold bright_red")
 
     def price(self) -> Text:
-        """Return the newest price, gray where it is too old."""
+        """Return the newest price, grayed if it is too old."""
         price, feed = self._scene.price(self.asset), self._scene.seen.feeds.get(self.asset)
         if price is None:
             return Text("no price", "dim")
@@ -100,14 +100,14 @@ class AssetRow:
         return Text() if target is None else Text(self._price(target))
 
     def signal(self) -> Text:
-        """Return how old the newest signal is."""
+        """Return the age of the newest signal."""
         newest_ms = None if self._found is None else self._found.newest_signal_ms
         if newest_ms is None:
             return Text()
         return Text(say.duration(max(0, self._scene.seen.now_ms - newest_ms)))
 
     def standing(self) -> Text:
-        """Return what forbids entries there; empty where nothing does."""
+        """Return what blocks entries of the asset; empty if nothing does."""
         return Text(" ").join(self._standing())
 
     def _standing(self) -> Iterator[Text]:
@@ -122,7 +122,7 @@ class AssetRow:
             yield safe(f"cooldown {found.cooldown_minutes} min {found.cooldown_reason}", "yellow")
 
     def why(self) -> Text:
-        """Return why the newest close was decided as it was, and what is advised."""
+        """Return the reasons for the newest decision, and any advice."""
         if self._found is None:
             return Text()
         words = [] if self._found.report is None else [say.decided(self._found)]
@@ -132,21 +132,21 @@ class AssetRow:
         return safe("; ".join(filter(None, words)))
 
     def values(self) -> Text:
-        """Return the figures of the strategy, as it names them."""
+        """Return the figures of the strategy, with its labels."""
         if self._found is None or self._found.report is None or self._rules is None:
             return Text()
         values = say.values(self._found.report.values, self._rules.instrument)
         return safe(", ".join(values), "dim")
 
     def short(self) -> Text:
-        """Return what must never be missing: asset, position, PnL, and whether it has a stop."""
+        """Return the essentials: asset, position, PnL, and whether it has a stop."""
         parts = [self.name(), self.position(), self.pnl()]
         if self.is_unprotected:
             parts.append(self.stop())
         return Text(" ").join(part for part in parts if part.cell_len)
 
     def detail(self, width: int) -> Text:
-        """Return the line under the row: the figures of the strategy and why."""
+        """Return the line under the row: the figures and reasons of the strategy."""
         parts = [part for part in (self.values(), self.why()) if part.cell_len]
         return fitted(Text.assemble("      ", Text("  ").join(parts)), width)
 
@@ -157,13 +157,13 @@ class AssetRow:
 
 
 def asset_table(rows: list[AssetRow], width: int, *, has_why: bool) -> list[Text]:
-    """Return a row for each asset under its titles; columns that do not fit are left out.
+    """Return a row for each asset under column titles; columns that do not fit are left out.
 
     Args:
         rows: at least one.
         width: cells.
-        has_why: whether figures and what was decided are columns; else they are left to the
-            lines under the rows.
+        has_why: whether figures and reasons are columns; otherwise they go to the lines under
+            the rows.
     """
     why = [
         Column(title="figures", cells=[row.values() for row in rows], rank=11, least=_WHY_LEAST),
@@ -186,12 +186,12 @@ def asset_table(rows: list[AssetRow], width: int, *, has_why: bool) -> list[Text
 
 
 def short_lines(rows: list[AssetRow], width: int, room: int | None = None) -> list[Text]:
-    """Return all open positions in as little room as they take; none: no line.
+    """Return all open positions in as little room as possible; no lines if there are none.
 
     Args:
         rows: of all assets.
         width: cells.
-        room: lines; those left out are counted, and those without a stop come first then.
+        room: lines; positions left out are counted, and those without a stop come first.
     """
     held = [row for row in rows if row.held is not None]
     lines = flowing([row.short() for row in held], width)
@@ -207,6 +207,6 @@ def short_lines(rows: list[AssetRow], width: int, room: int | None = None) -> li
 
 
 def flat_line(rows: list[AssetRow], width: int) -> Text:
-    """Return the assets of which nothing is open, in a line."""
+    """Return the assets without a position, in a line."""
     names = ", ".join(row.asset for row in rows)
     return fitted(safe(f"{len(rows)} flat: {names}", "dim"), width)

@@ -1,4 +1,4 @@
-"""What is seen first: the state, the clocks, and every reason to look twice."""
+"""The top of the screen: the state, the clocks, and every reason for concern."""
 
 from datetime import UTC, datetime
 
@@ -27,11 +27,11 @@ _LINE = {
 }
 _ALARM = "bold bright_red"
 _WIDE = 120
-"""Cells from which on the head has dates."""
+"""Width from which the head shows dates, cells."""
 _PARTED_MS = 2_000
-"""Between the two clocks, from which on it is shown in colour."""
+"""Difference between the two clocks from which it is highlighted."""
 _ORDER = (0, 3, 1, 2, 4, 5)
-"""Of the head's parts, the most important first: the feed's age before the mode and the clocks."""
+"""Priority of the head's parts: the feed's age comes before the mode and the clocks."""
 
 
 def head(scene: Scene, width: int) -> Text:
@@ -47,9 +47,9 @@ def head(scene: Scene, width: int) -> Text:
 
 
 def reasons(scene: Scene, width: int, room: int) -> list[Text]:
-    """Return the reasons, the worst first, on so many lines at most.
+    """Return the reasons, the worst first, on at most so many lines.
 
-    Where there is room each has two lines; where there is little, what is left out is counted.
+    With enough room each gets two lines; with little, those left out are counted.
     """
     found = scene.seen.reasons
     if not found or room < 1:

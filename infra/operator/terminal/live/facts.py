@@ -1,4 +1,4 @@
-"""The stored trades and orders that a panel shows, read while it is shown alone."""
+"""The stored trades and orders that a panel shows, read only while it is shown."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -10,11 +10,11 @@ from infra.store.location import Location
 from infra.store.reader import FactReader, StoredOrder
 
 _SHOWN = 60
-"""More than a terminal has lines."""
+"""More than the number of lines of a terminal."""
 
 
 def facts_of(panel: Panel, journal: Location) -> tuple[Sequence[Trade], Sequence[StoredOrder]]:
-    """Return the newest trades, or orders, as far as the panel shows them and they can be read."""
+    """Return the newest trades, or orders, if the panel shows them and they can be read."""
     if panel not in (Panel.TRADES, Panel.ORDERS):
         return (), ()
     try:

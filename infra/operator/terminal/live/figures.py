@@ -1,4 +1,4 @@
-"""What each asset, and all together, have come to so far."""
+"""The performance of each asset, and of all together."""
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
@@ -23,13 +23,13 @@ _RANKS = {
     "MFE": 11,
     "risk share": 7,
 }
-"""Which columns are left out last where there is little room: those with the lowest."""
+"""Ranks of the columns: those with the lowest are left out last."""
 _PROCESS = ("journal connections", "orders", "request p50", "request p99", "log level")
-"""Health figures that are of no asset."""
+"""Health figures that belong to no asset."""
 
 
 def figures_table(scene: Scene, width: int) -> list[Text]:
-    """Return a row for all together, and one for each asset; what does not fit beside, below."""
+    """Return a row for the total, one for each asset, and below them what does not fit beside."""
     portfolio = scene.seen.portfolio
     if portfolio is None:
         return [Text("the portfolio does not answer", "bold bright_red")]

@@ -1,4 +1,4 @@
-"""Single keys of the terminal that the process was started from."""
+"""Reads single keys from the terminal that the process was started from."""
 
 import os
 import select
@@ -12,33 +12,33 @@ from typing import Any, Self
 
 TAB, ESCAPE = "\t", "\x1b"
 _LONGEST = 4096
-"""Bytes read at once: what is pasted must not be read in parts."""
+"""Bytes read at once: pasted text must not be read in parts."""
 _TYPED = 4
-"""Keys that a person presses, at most, while a picture is drawn."""
+"""Most keys that a person can press while the screen is drawn."""
 
 
 class Keyboard:
-    """Reads keys as they are pressed; Ctrl-C and the other signals go on working.
+    """Reads keys as they are pressed; Ctrl-C and other signals keep working.
 
-    Without a terminal, and while the process is in the background, no key comes.
+    Without a terminal, and while the process is in the background, there are no keys.
     """
 
     def __init__(self) -> None:
-        """Change nothing yet."""
+        """Find the terminal; nothing is changed yet."""
         self._file = _terminal()
         self._before: list[Any] | None = None
         self._signals: dict[int, Any] = {}
 
     @property
     def is_there(self) -> bool:
-        """Tell whether keys can come."""
+        """Tell whether keys can be read."""
         return self._file is not None
 
     def __enter__(self) -> Self:
-        """Let keys come one by one, unseen."""
+        """Switch to single keys without echo."""
         if self._file is None:
             return self
-        # Either would stop the whole process, trading with it, once it is in the background.
+        # Either would stop the whole process, and trading with it, once it is in the background.
         for number in (signal.SIGTTOU, signal.SIGTTIN):
             self._signals[number] = signal.signal(number, signal.SIG_IGN)
         if self.is_in_front():
@@ -51,27 +51,27 @@ class Keyboard:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Leave the terminal as it was found."""
+        """Restore the terminal."""
         try:
             if self._file is not None and self._before is not None and self.is_in_front():
                 termios.tcsetattr(self._file, termios.TCSADRAIN, self._before)
         except (OSError, termios.error):
-            pass  # it is gone, and with it what was to be put back
+            pass  # the terminal is gone, so there is nothing to restore
         for number, handler in self._signals.items():
             signal.signal(number, handler)
 
     def is_in_front(self) -> bool:
-        """Tell whether the terminal belongs to this process now."""
+        """Tell whether this process is in the foreground."""
         try:
             return self._file is not None and os.tcgetpgrp(self._file) == os.getpgrp()
         except OSError:
             return False
 
     def read(self, timeout_s: float) -> str:
-        """Return the next keys in their order; empty: none came in time.
+        """Return the next keys in order; empty: none were pressed in time.
 
-        An escape sequence, of an arrow or of what was pasted, is ESCAPE. Many keys at once were
-        pasted into a terminal that does not say so: they are none.
+        An escape sequence, of an arrow key or pasted text, counts as ESCAPE. Many keys at once were
+        pasted into a terminal that does not mark that: they are ignored.
         """
         if self._file is None or not self.is_in_front():
             time.sleep(timeout_s)

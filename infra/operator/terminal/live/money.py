@@ -1,4 +1,4 @@
-"""The portfolio: its money in a line, and its limits as bars."""
+"""The portfolio: equity and PnL in a line, and its limits as bars."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -17,7 +17,7 @@ _CALM = ("cyan", "green")
 
 
 def money(scene: Scene, width: int) -> Text:
-    """Return equity and PnL: open, of today, of all closed trades."""
+    """Return equity and PnL: open, today's, and of all closed trades."""
     portfolio = scene.seen.portfolio
     if portfolio is None:
         known = [pnl for asset in scene.held if (pnl := scene.pnl(asset)) is not None]
@@ -37,12 +37,12 @@ def money(scene: Scene, width: int) -> Text:
 
 
 def bars(scene: Scene, width: int, *, is_short: bool) -> list[Text]:
-    """Return each limit with its present figure, on as many lines as they need.
+    """Return each limit with its current figure, on as many lines as needed.
 
     Args:
-        scene: the moment.
+        scene: to show.
         width: cells.
-        is_short: whether one line is all there is: the limits that are nearest stand there.
+        is_short: whether there is only one line, for the limits that are nearest.
     """
     found = [_bar(*limit) for limit in _limits(scene)]
     if not is_short:
@@ -53,7 +53,7 @@ def bars(scene: Scene, width: int, *, is_short: bool) -> list[Text]:
 
 
 _Limit = tuple[str, Decimal, Decimal, str]
-"""Name, present figure, limit, and both in words; empty: as percent."""
+"""Name, current figure, limit, and both as text; empty text: as percent."""
 
 
 def _limits(scene: Scene) -> Iterator[_Limit]:
@@ -96,7 +96,7 @@ def _bar(name: str, now: Decimal, limit: Decimal, words: str) -> Text:
 
 
 def _style(name: str, now: Decimal, limit: Decimal) -> str:
-    """Return how near a limit is: to use up what may be used is no danger, to lose is."""
+    """Return the style of a limit by how near it is: exhausting an allowance is no danger."""
     if name in _USED:
         return "bold bright_red" if now > limit else "cyan"
     share = _share(now, limit)

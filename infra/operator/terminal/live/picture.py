@@ -1,4 +1,4 @@
-"""The whole picture: who gets how many of the lines that there are."""
+"""The whole screen: distributes the available lines among its parts."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -21,9 +21,9 @@ from infra.operator.terminal.live.rows import fitted, joined, ruled, safe
 from infra.operator.terminal.live.scene import Panel, Scene
 
 _TALL = 16
-"""Lines under the money from which on each limit has its bar."""
+"""Number of lines below the money from which each limit gets a bar."""
 _WIDE = 150
-"""Cells from which on figures and reasons stand in the asset's row, not under it."""
+"""Width from which figures and reasons are in the asset's row instead of under it, cells."""
 _FEW_EVENTS, _MANY_EVENTS = 3, 6
 _HELP = (
     ("q", "stop in order; positions stay under their stops at the exchange"),
@@ -33,7 +33,7 @@ _HELP = (
     ("?", "this help, and back"),
     ("", ""),
     ("RUNNING", "trades; lines in yellow show what is blocked"),
-    ("PAUSED", "you let nothing be opened"),
+    ("PAUSED", "you have paused all entries"),
     ("COOLDOWN", "the portfolio is in cooldown until the time shown"),
     ("MALFUNCTION", "something is broken, or a position has no stop: nothing is opened"),
     ("STALE", "prices are too old to trade on"),
@@ -44,14 +44,14 @@ _HELP = (
 
 
 class Picture:
-    """A scene drawn over the whole terminal, however large that is."""
+    """A scene drawn to fill the terminal, whatever its size."""
 
     def __init__(self, scene: Scene) -> None:
-        """Draw nothing yet."""
+        """Take the scene to draw."""
         self._scene = scene
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yield exactly as many lines as the terminal has, each of its whole width."""
+        """Yield exactly as many lines as the terminal has, each of full width."""
         width, height = options.max_width, options.height or console.height
         lines = drawn(self._scene, width, height)
         for index, line in enumerate(lines):
@@ -63,9 +63,9 @@ class Picture:
 
 
 def drawn(scene: Scene, width: int, height: int) -> list[Text]:
-    """Return the lines of a picture: as many as the terminal has, none wider than it.
+    """Return the lines of the screen: as many as the terminal has, none wider than it.
 
-    State, reasons, PnL and open positions come first; whatever else there is shares what is left.
+    State, reasons, PnL and open positions come first; everything else shares what is left.
     """
     rows = [AssetRow(scene, asset) for asset in scene.assets]
     body = height - 3  # without the head, the money and the keys
@@ -81,7 +81,7 @@ def drawn(scene: Scene, width: int, height: int) -> list[Text]:
 
 
 def keys(scene: Scene, width: int) -> Text:
-    """Return the last line: the keys, or a note in their place."""
+    """Return the last line: the keys, or a note instead."""
     if scene.note:
         return fitted(safe(scene.note, "bold reverse"), width)
     if not scene.has_keys:
@@ -119,13 +119,13 @@ _PANELS: Mapping[Panel, Callable[[Scene, int, int], list[Text]]] = {
 
 
 class _Room:
-    """Lines that are left to be given away."""
+    """The lines still available."""
 
     def __init__(self, lines: int) -> None:
         self.left = max(0, lines)
 
     def take(self, lines: Iterable[Text]) -> list[Text]:
-        """Return all of some lines where there is room for all, else none."""
+        """Return all of some lines if there is room for all, otherwise none."""
         wanted = list(lines)
         if len(wanted) > self.left:
             return []
@@ -133,7 +133,7 @@ class _Room:
         return wanted
 
     def keep(self, lines: int) -> int:
-        """Set lines aside, as far as there are any, and return how many."""
+        """Reserve lines, as far as available, and return how many."""
         kept = min(lines, self.left)
         self.left -= kept
         return kept
@@ -164,7 +164,7 @@ def _detailed(rows: list[AssetRow], width: int) -> Iterator[Text]:
 
 
 def _table(rows: list[AssetRow], width: int, room: _Room) -> list[Text]:
-    """Return the largest table for which there is room, down to the open positions alone."""
+    """Return the largest table that fits, down to only the open positions."""
     held = [row for row in rows if row.held is not None]
     flat = [row for row in rows if row.held is None]
     short = short_lines(rows, width)

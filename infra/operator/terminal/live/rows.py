@@ -11,20 +11,20 @@ from infra.operator.terminal.screen import Screen
 
 _GAP = "  "
 WIDE = "\ufe0f"
-"""Asks for the wide form of a sign; terminals do not agree how many cells that takes."""
+"""Selects the wide form of a character; terminals disagree on how many cells that takes."""
 _WRAPPER = Screen(file=StringIO(), width=80)
-"""Rich asks for one to wrap a text; it writes nothing."""
+"""Rich needs one to wrap a text; it writes nothing."""
 
 
 def fitted(line: Text, width: int) -> Text:
-    """Return a line cut to a width, with an ellipsis where it was longer."""
+    """Return a line cut to a width, with an ellipsis if it was longer."""
     cut = line.copy()
     cut.truncate(width, overflow="ellipsis")
     return cut
 
 
 def wrapped(line: Text, width: int, most: int) -> list[Text]:
-    """Return a text on so many lines at most; what is left over is cut."""
+    """Return a text on at most so many lines; the rest is cut."""
     lines = list(line.wrap(_WRAPPER, width, overflow="fold"))
     if len(lines) <= most:
         return [fitted(each, width) for each in lines]
@@ -38,9 +38,9 @@ def joined(parts: Sequence[Text], width: int, order: Sequence[int] | None = None
     """Return as many parts as fit on one line.
 
     Args:
-        parts: as they stand beside each other.
+        parts: from left to right.
         width: cells.
-        order: places of the parts, the most important first; None: as they stand.
+        order: indices of the parts, the most important first; None: from left to right.
     """
     kept: list[int] = []
     left = width
@@ -55,7 +55,7 @@ def joined(parts: Sequence[Text], width: int, order: Sequence[int] | None = None
 
 
 def flowing(parts: Sequence[Text], width: int) -> list[Text]:
-    """Return parts one after the other on as many lines as they need, none of them broken."""
+    """Return parts one after another on as many lines as needed, none of them broken."""
     lines: list[Text] = []
     for part in (fitted(part, width) for part in parts):
         if lines and lines[-1].cell_len + len(_GAP) + part.cell_len <= width:
@@ -67,7 +67,7 @@ def flowing(parts: Sequence[Text], width: int) -> list[Text]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """One column of a table. It is shown whole or not at all, but for one that is elastic."""
+    """One column of a table. It is shown whole or not at all, unless it is elastic."""
 
     title: str
     cells: Sequence[Text]
@@ -79,13 +79,13 @@ class Column:
 
     @property
     def width(self) -> int:
-        """Cells that it needs."""
+        """Width that it needs, cells."""
         widest = max([len(self.title), *(cell.cell_len for cell in self.cells)])
         return widest if self.least is None else min(widest, self.least)
 
     @property
     def is_empty(self) -> bool:
-        """Tell whether no row has anything there."""
+        """Tell whether all its cells are empty."""
         return not any(cell.cell_len for cell in self.cells)
 
 
@@ -95,7 +95,7 @@ def table(columns: Sequence[Column], width: int) -> list[Text]:
     widths = {id(column): column.width for column in shown}
     spare = width - sum(widths.values()) - len(_GAP) * (len(shown) - 1)
     for column in (column for column in shown if column.least is not None):
-        # What the first of them leaves over is the next one's.
+        # What the first of them leaves goes to the next.
         more = min(max(0, spare), max(cell.cell_len for cell in column.cells) - column.width)
         widths[id(column)] += max(0, more)
         spare -= max(0, more)
@@ -128,11 +128,11 @@ def _cell(text: Text, column: Column, width: int) -> Text:
 
 
 def ruled(title: str, width: int) -> Text:
-    """Return a line that heads a part."""
+    """Return a heading line."""
     rest = "─" * max(0, width - len(title) - 4)
     return Text.assemble(("── ", "dim"), (title, "bold"), (f" {rest}", "dim"))
 
 
 def safe(text: str, style: str = "") -> Text:
-    """Return a text from outside, which only ever is text."""
+    """Return a text from outside, never interpreted as markup."""
     return Text(plain(text).replace(WIDE, ""), style)

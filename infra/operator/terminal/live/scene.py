@@ -1,4 +1,4 @@
-"""All that one picture shows, as one value."""
+"""Everything that the screen shows, as one value."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from infra.store.reader import StoredOrder
 
 
 class Panel(StrEnum):
-    """What fills the room under the money, in the order in which TAB shows them."""
+    """The panels below the money, in the order of the TAB key."""
 
     ASSETS = "assets"
     TRADES = "trades"
@@ -26,7 +26,7 @@ class Panel(StrEnum):
 
     @property
     def following(self) -> "Panel":
-        """The panel that TAB shows next; help is shown by its own key."""
+        """The panel that TAB shows next; help has its own key."""
         round_trip = [panel for panel in Panel if panel is not Panel.HELP]
         index = round_trip.index(self) if self in round_trip else -1
         return round_trip[(index + 1) % len(round_trip)]
@@ -41,19 +41,19 @@ class Scene:
     events: Sequence[Text] = ()
     """Lines of the log, oldest first."""
     trades: Sequence[Trade] = ()
-    """Closed ones, newest first; read for their panel alone, as are the orders."""
+    """Closed trades, newest first; read only for their panel, like the orders."""
     orders: Sequence[StoredOrder] = ()
     """Newest first."""
     trace: Text = field(default_factory=Text)
     """Whether a trace is written."""
     panel: Panel = Panel.ASSETS
     note: str = ""
-    """In the place of the keys: a question, or the answer to a key."""
+    """Shown instead of the keys: a question, or the answer to a key."""
     has_keys: bool = True
     """Whether keys are read."""
 
     def position(self, asset: str) -> Position | None:
-        """Return what is open of an asset, as far as anybody answers."""
+        """Return the position of an asset, as far as an actor answers."""
         portfolio = self.seen.portfolio
         if portfolio is not None:
             return portfolio.positions.get(asset)
@@ -61,7 +61,7 @@ class Scene:
         return None if found is None else found.position
 
     def price(self, asset: str) -> Decimal | float | None:
-        """Return the newest price that came in; else the newest close; None: neither is known."""
+        """Return the newest price, or else the newest close; None if neither is known."""
         feed, found = self.seen.feeds.get(asset), self.seen.assets.get(asset)
         if feed is not None and feed.price is not None:
             return feed.price
@@ -78,7 +78,7 @@ class Scene:
 
     @property
     def assets(self) -> list[str]:
-        """All assets: those of the settings in their order, then others that are open."""
+        """All assets: those of the settings in order, then others with a position."""
         names = [rules.asset for rules in self.rules.assets]
         portfolio = self.seen.portfolio
         held = () if portfolio is None else portfolio.positions
@@ -86,5 +86,5 @@ class Scene:
 
     @property
     def held(self) -> list[str]:
-        """Assets of which something is open."""
+        """Assets with a position."""
         return [asset for asset in self.assets if self.position(asset) is not None]

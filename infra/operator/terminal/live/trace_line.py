@@ -1,4 +1,4 @@
-"""Whether a trace is written, in a line."""
+"""The state of the trace, in a line."""
 
 from rich.text import Text
 
@@ -7,7 +7,7 @@ from infra.trace.recorder import TraceRecorder
 
 
 def trace_line(recorder: TraceRecorder | None) -> Text:
-    """Return where the trace is, or why there is none."""
+    """Return session and size of the trace, or why there is none."""
     if recorder is None:
         return Text("no trace is written", "dim")
     if recorder.stopped_because is not None:

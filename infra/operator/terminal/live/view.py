@@ -1,4 +1,4 @@
-"""Shows a run until it ends, and does what the keys ask for. It never ends a run by its faults."""
+"""Shows a run until it ends, and executes keys. Its own failures never end a run."""
 
 import threading
 import time
@@ -20,52 +20,52 @@ from infra.operator.terminal.live.scene import Panel, Scene
 from infra.operator.terminal.screen import Screen
 
 OPERATOR = "terminal"
-"""Under this name the commands of the keys are stored."""
+"""Operator name under which commands by keys are stored."""
 _DRAW_EVERY_S = 0.5
 _POLL_S = 0.1
 _NOTE_S = 15.0
 _CONFIRM_S = 10.0
 _TAKE, _GIVE_BACK = "\x1b[?7l\x1b[?2004h", "\x1b[?2004l\x1b[?7h"
-"""No line runs on into the next, whatever the terminal makes of a sign; pasted text says so."""
+"""Switches line wrapping off, as terminals disagree on character widths; marks pasted text."""
 _ASK = "PANIC closes everything and opens nothing until rearm. y: do it; any other key: do not"
 
 
 class Run(Protocol):
-    """What is shown and steered."""
+    """The run that is shown and controlled."""
 
     def scene(self, panel: Panel) -> Scene:
-        """Return the present; note and keys are filled in here."""
+        """Return the current scene; note and keys are filled in here."""
 
     def answer(self, command: Command) -> Reply:
-        """Do a command that was confirmed, and return what came of it."""
+        """Carry out a confirmed command, and return the result."""
 
     def stop(self) -> None:
-        """Ask the run to stop in order."""
+        """Ask the run to shut down."""
 
     def is_over(self) -> bool:
-        """Tell whether the run is to end."""
+        """Tell whether the run is ending."""
 
 
 class LiveView:
-    """The terminal while a run goes on."""
+    """The live view of a run on the terminal."""
 
     def __init__(self, run: Run, screen: Screen) -> None:
-        """Show nothing yet."""
+        """Take the run; nothing is shown yet."""
         self._run, self._screen = run, screen
         self._keyboard = Keyboard()
         self._panel = Panel.ASSETS
         self._note, self._noted_s = "", 0.0
         self._asked_s: float | None = None
-        """Monotonic: since when the panic waits to be confirmed."""
+        """Since when the panic waits to be confirmed, monotonic."""
         self._is_question_seen = False
-        """It is on the screen: what was pressed before was no answer."""
+        """Whether the question is on the screen: keys pressed before are no answer."""
         self._size: tuple[int, int] | None = None
         self._is_gone = False
-        """The terminal takes nothing any more."""
+        """Whether the terminal no longer accepts output."""
         self._failure = ""
 
     def show(self) -> None:
-        """Show the run, and return once it is to end."""
+        """Show the run, and return once it is ending."""
         with self._keyboard, self._whole_screen():
             due_s = 0.0
             while not self._run.is_over():
@@ -101,7 +101,7 @@ class LiveView:
 
     def _command(self, command: Command) -> None:
         self._say(f"{command} ...")
-        # It may take seconds, in which the picture must go on, and a panic must not wait for it.
+        # It may take seconds, during which the view must go on, and a panic must not wait for it.
         threading.Thread(target=self._do, args=[command], name="key", daemon=True).start()
 
     def _do(self, command: Command) -> None:
@@ -143,7 +143,7 @@ class LiveView:
 
     def _paint(self, picture: Picture) -> None:
         screen = self._screen
-        with screen:  # all of it is written at once
+        with screen:  # written all at once
             screen.control(Control.home())
             screen.print(picture, end="")
         self._size = (screen.width, screen.height)
@@ -161,7 +161,7 @@ class LiveView:
 
     @contextmanager
     def _whole_screen(self) -> Iterator[None]:
-        """Take the whole terminal, and give it back as it was."""
+        """Use the whole terminal, and restore it afterwards."""
         screen = self._screen
         is_alone = not self._keyboard.is_there or self._keyboard.is_in_front()
         if is_alone:

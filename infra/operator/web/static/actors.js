@@ -64,12 +64,12 @@ function asideCard(context, view) {
 
 function crashesCard() {
   const rows = crashes?.data ?? [];
-  return card("Crashes, the newest first", crashes?.trouble && h("p", {class: "alarm"}, crashes.trouble),
+  return card("Crashes, newest first", crashes?.trouble && h("p", {class: "alarm"}, crashes.trouble),
     table([
       ["At", (c) => time(c.time, {seconds: true})], ["Actor", (c) => `${c.actor}, incarnation ${c.life}`], ["Over", (c) => c.kind], ["Cause", (c) => (c.outcome === "hung" ? `hung: ${c.cause}` : c.cause), "wide"],
       ["Report", (c) => h("details", {}, h("summary", {}, c.id), h("p", {class: "why"}, c.holds), c.details && h("pre", {class: "story"}, c.details),
         h("p", {class: "why"}, "All details, and a replay of the actor in a debugger:"), h("pre", {class: "story"}, `${c.show}\n${c.replay}`)), "wide"],
-    ], rows, {caption: "Crashes", empty: crashes?.isLoaded ? "None has crashed." : "Loading …", rowId: (c) => `crash-${c.id}`}));
+    ], rows, {caption: "Crashes", empty: crashes?.isLoaded ? "No crashes." : "Loading …", rowId: (c) => `crash-${c.id}`}));
 }
 
 function note(view) {
@@ -125,7 +125,7 @@ export function render(context, view) {
   const failed = view.actors.filter((a) => a.restarts || !a.is_running).length;
   return [
     h("h1", {class: "hidden"}, "Actors"),
-    card("Supervision", facts(["Actors", String(view.actors.length)], ["Running", String(view.actors.filter((a) => a.is_running).length)], ["Failed since the start", String(failed)],
+    card("Supervision", facts(["Actors", String(view.actors.length)], ["Running", String(view.actors.filter((a) => a.is_running).length)], ["Restarted or down", String(failed)],
       ["Dead letters", String(view.dead_letters)], ["Messages handled", view.actors.reduce((sum, a) => sum + a.handled, 0).toLocaleString("en-US")])),
     lookedCard(context, view),
     card("supervisor", table(columns, rows, {caption: "Actors"})),

@@ -115,10 +115,10 @@ function banner(live) {
   if (trouble !== null) {
     const since = live.isOpen ? live.answeredMs : live.heardMs;
     const text = since === null || since === undefined ? "no answer yet" : ["no answer since ", h("b", {}, time(since, {seconds: true})), " UTC"];
-    const shown = view.ended_ms ? ["What is below is as of ", time(view.ended_ms), " UTC, from the journal."] : "The data below is out of date.";
+    const shown = view.ended_ms ? ["The data below is as of ", time(view.ended_ms), " UTC, from the journal."] : "The data below is out of date.";
     return [h("div", {class: "state DOWN"}, h("span", {}, h("b", {}, "DOWN"), " ", text, ` – ${trouble}. `, shown))];
   }
-  if (!view.state) return [h("div", {class: "state"}, "The system starts …")];
+  if (!view.state) return [h("div", {class: "state"}, "The system is starting …")];
   const portfolio = view.portfolio ?? {};
   const acts = context.isOperator && h("span", {class: "acts"},
     portfolio.is_panic || portfolio.is_halted

@@ -5,7 +5,7 @@ import {Loaded} from "./loaded.js";
 import {colours, draw, iso, layout, look} from "./plots.js";
 import {toast} from "./press.js";
 
-const PHASES = {reading: "reads candles", playing: "plays", "playing without gaps": "plays again, stops at their triggers", writing: "writes the report"};
+const PHASES = {reading: "reading candles", playing: "playing", "playing without gaps": "playing again, with stops at their triggers", writing: "writing the report"};
 let loaded = null, kind = "run", chosen = [], curves = {}; // curves: by job, {time, growth} or {trouble}
 export function enter(context) { loaded = new Loaded(context, "jobs", 1000); chosen = []; curves = {}; }
 export function leave() { loaded?.leave(); loaded = null; }
@@ -88,7 +88,7 @@ export function progress(job) {
     const {phase, done, total} = job.progress ?? {};
     const count = (figure) => figure.toLocaleString("en-US");
     return [h("progress", {"aria-label": "running", value: total ? done : null, max: total || null}),
-      ` ${PHASES[phase] ?? "starts"}${total ? `: ${count(done)} of ${count(total)} candles, ${Math.floor(100 * done / total)}%` : ""}; ${job.took_s} s`];
+      ` ${PHASES[phase] ?? "starting"}${total ? `: ${count(done)} of ${count(total)} candles, ${Math.floor(100 * done / total)}%` : ""}; ${job.took_s} s`];
   }
   if (job.state === "failed") return h("span", {class: "alarm"}, `failed: ${job.words}`);
   return job.state === "done" ? `done in ${job.took_s} s` : job.state;
@@ -101,7 +101,7 @@ function jobs(context, found) {
     ["Return", (job) => (job.figures ? percent(job.figures.total_return) : ""), "number"], ["Sharpe", (job) => (job.figures ? number(job.figures.sharpe) : ""), "number"],
     ["Report", (job) => job.state === "done" && h("a", {href: `/report/${job.id}`, target: "_blank", rel: "noopener"}, "Open")],
     ["Compare", (job) => job.state === "done" && h("button", {type: "button", "aria-pressed": String(chosen.includes(job.id)), "aria-label": `${chosenAs(job.id)}: ${title(job)} ${job.id}`, onclick: () => pick(context, job.id)}, chosenAs(job.id))],
-  ], found.jobs, {caption: "Reports", empty: "None was made yet.", rowId: (job) => `job-${job.id}`}));
+  ], found.jobs, {caption: "Reports", empty: "No reports yet.", rowId: (job) => `job-${job.id}`}));
 }
 
 function compared(found) {

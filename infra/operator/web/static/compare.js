@@ -38,7 +38,7 @@ export function render(context, view) {
       ["Deployed", (r) => deployed[r.asset] ?? "–", "number"], ["Stop distance", (r) => position(r)?.stop_distance ?? "–", "number"],
     ], rows, {caption: "Assets side by side", isSide: true}),
       h("p", {class: "why"}, "PnL and returns include open positions; the open return is relative to the deployed capital. All since the start of the run.")),
-    card("How they trade", table([
+    card("Trading figures", table([
       ["Asset", name], ["Sharpe", (r) => r.Sharpe, "number"], ["Volatility", (r) => r.volatility, "number"], ["Share of risk", (r) => r["risk share"], "number"], ["Hold", (r) => r.hold, "number"],
       ["MAE", (r) => r.MAE, "number"], ["MFE", (r) => r.MFE, "number"], ["Slippage", (r) => r.slippage, "number"], ["Fees", (r) => r.fees, "number"],
     ], rows, {caption: "How the assets trade", isSide: true}),

@@ -45,7 +45,7 @@ export function render(context) {
     whyCard(context) ?? h("section", {id: "why", class: "none"}),
     card("Messages, newest first",
       h("div", {class: "filters"}, field(context, "actor", "Actor", "asset/BTC"), field(context, "kind", "Message", "CandleClosed"), field(context, "words", "Holds", "crashed"),
-        h("label", {}, "Prices and looks", h("select", {id: "filter-ticks", onchange: (event) => changed(context, "ticks", event.target.value)}, h("option", {value: "", selected: !filters.ticks}, "left out"), h("option", {value: "1", selected: !!filters.ticks}, "shown"))),
+        h("label", {}, "Prices and polls", h("select", {id: "filter-ticks", onchange: (event) => changed(context, "ticks", event.target.value)}, h("option", {value: "", selected: !filters.ticks}, "left out"), h("option", {value: "1", selected: !!filters.ticks}, "shown"))),
         h("button", {type: "button", "aria-pressed": String(isPaused), onclick: () => { isPaused = !isPaused; context.redraw(); }}, isPaused ? "Go on" : "Pause")),
       loaded.note(),
       leftOut ? h("p", {class: "why"}, `${leftOut.toLocaleString("en-US")} messages came too fast and are not shown; bin/trace tail shows all.`) : null,
@@ -53,6 +53,6 @@ export function render(context) {
         ["At", (m) => h("time", {title: here(m.time)}, utcText(m.time, {seconds: true}).slice(5)), "tight"], ["From > to", (m) => `${m.sender} > ${m.receiver}`], ["Message", (m) => h("b", {}, m.kind)], ["Holds", (m) => h("span", {class: "why"}, m.text), "wide"],
         ["Waited", (m) => m.waited, "number"], ["Outcome", (m) => h("span", {class: m.is_well ? "" : "alarm"}, m.outcome), "outcome"],
         ["", (m) => h("button", {type: "button", onclick: () => explain(context, m.id), "aria-label": `Why message ${m.id}`}, "Why?")],
-      ], kept.slice(0, 100), {caption: "Messages", empty: "None yet that fits.", rowId: (m) => `message-${m.number}`})),
+      ], kept.slice(0, 100), {caption: "Messages", empty: "No matching messages yet.", rowId: (m) => `message-${m.number}`})),
   ];
 }

@@ -28,7 +28,7 @@ export function render(context) {
       ["Sent", (r) => time(r.time, {seconds: true})], ["Asset", (r) => r.asset], ["Order", (r) => r.id, "wide"], ["Side", (r) => r.side], ["Qty", (r) => r.qty, "number"], ["Filled", (r) => [r.filled, r.fill_price && h("small", {class: "below"}, `at ${r.fill_price}`)], "number"],
       ["Purpose", (r) => [r.purpose, r.reason && h("small", {}, ` ${r.reason}`)]], ["Stop, target", (r) => (r.stop ? [r.stop, r.target && h("span", {class: "below"}, r.target)] : "–"), "number"],
       ["State", (r) => h("span", {class: r.is_unknown ? "alarm" : ""}, r.status, r.detail && h("small", {}, ` ${r.detail}`))], ["", (r) => why(context, r.id)],
-    ], orders, {caption: "Orders", empty: "None was sent yet.", rowId: (r) => `order-${r.id}`})),
+    ], orders, {caption: "Orders", empty: "No orders yet.", rowId: (r) => `order-${r.id}`})),
     card("Entry signals and decisions", table([
       ["At", (r) => time(r.time)], ["Asset", (r) => r.asset], ["Decision", (r) => [h("span", {class: r.is_denied ? "loss" : ""}, r.what), r.figures && h("small", {class: "below"}, r.figures)], "wide"],
       ["Limits", limits, "wide"], ["", (r) => why(context, r.why)],

@@ -59,7 +59,7 @@ function assets(view) {
     ["Last signal", (row) => (row.signal_age ? `${row.signal_age} ago` : "none yet"), "number"],
     ["State", (row) => [
       row.is_paused && h("b", {class: "tag"}, "paused"), row.is_suspended && h("b", {class: "tag"}, "suspended"),
-      row.cooldown && h("b", {class: "tag"}, `rests: ${row.cooldown}`), !row.answers && h("b", {class: "tag"}, "no answer")]],
+      row.cooldown && h("b", {class: "tag"}, `cooldown: ${row.cooldown}`), !row.answers && h("b", {class: "tag"}, "no answer")]],
     ["Newest close", (row) => [time(row.close_ms), " ", h("span", {class: "why"}, row.decided)], "wide"],
   ], rows, {caption: "Assets"}));
 }

@@ -61,7 +61,7 @@ function attribution() {
       ["Alone, USDT a year", (r) => r.alone.replace(" USDT", ""), "number"],
       ["Share of the risk", (r) => [h("span", {class: "part", "aria-hidden": "true"}, h("i", {style: `width:${Math.max(0, Math.min(1, r.share)) * 100}%`})), ` ${percent(r.share)}`], "number"],
     ], rows, {caption: "Risk attribution", isSide: true}),
-    facts(["All together move by", `${found.volatility} a year`], ["Sum of the parts", found.alone], ["Saved by diversification", found.diversification]),
+    facts(["Volatility of all together", `${found.volatility} a year`], ["Sum of the parts", found.alone], ["Saved by diversification", found.diversification]),
     h("p", {class: "why"}, `From the returns of the last ${found.window} closes. A hedge has a negative share.`));
 }
 

@@ -73,7 +73,7 @@ export function render(context, view) {
     card("Closed trades",
       h("div", {class: "filters"}, choice("filter-asset", "Asset", filters.asset, distinct(loaded.data, "asset"), change("asset")), choice("filter-side", "Side", filters.side, distinct(loaded.data, "side"), change("side")),
         choice("filter-reason", "Reason", filters.reason, distinct(loaded.data, "reason"), change("reason")), choice("filter-days", "Period", filters.days, SPANS, change("days")),
-        input("filter-from", "From, UTC", filters.from, change("from"), {type: "date"}), input("filter-to", "To and with, UTC", filters.to, change("to"), {type: "date"}),
+        input("filter-from", "From, UTC", filters.from, change("from"), {type: "date"}), input("filter-to", "To and including, UTC", filters.to, change("to"), {type: "date"}),
         h("button", {type: "button", onclick: () => download(rows, context.run)}, "Download CSV")),
       loaded.note(),
       totals(rows),
@@ -82,7 +82,7 @@ export function render(context, view) {
         ["PnL", (r) => [signed(r.pnl_text, r.pnl_sign), h("small", {class: "below"}, `fees ${round(r.fees)}, funding ${round(r.funding)}`)], "number"], ["Of margin", (r) => r.of_margin, "number"], ["Worst", (r) => r.adverse || "–", "number"], ["Best", (r) => r.favourable || "–", "number"],
         ["Held", (r) => r.held, "number"], ["Reason", (r) => r.reason],
         ["", (r) => h("button", {type: "button", onclick: () => explain(context, r.why), "aria-label": `Why ${r.why}`}, "Why?")],
-      ], rows.slice(0, 300), {caption: "Closed trades", empty: loaded.data.length ? "No trade fits." : "Nothing was closed yet.", rowId: (r) => `trade-${r.why}`}),
+      ], rows.slice(0, 300), {caption: "Closed trades", empty: loaded.data.length ? "No matching trades." : "No closed trades yet.", rowId: (r) => `trade-${r.why}`}),
       h("p", {class: "why"}, "Worst and best (MAE, MFE): how far the price moved against and in favor of the position while it was open, relative to the entry price, from closed candles.")),
     report(context, view),
   ];

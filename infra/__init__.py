@@ -1,1 +1,1 @@
-"""The outer wing: settings, exchange, journal, logs. Imports the domain only, never the actors."""
+"""The infrastructure: settings, exchange, journal, logs. Imports the domain, never the actors."""

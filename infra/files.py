@@ -1,4 +1,4 @@
-"""Reads files that people name, and never waits for a pipe; writes files whole or not at all."""
+"""Reads user-given files without ever blocking on a pipe; writes files whole or not at all."""
 
 import os
 import stat
@@ -9,14 +9,14 @@ from domain.errors import ConfigError
 
 
 class NotAFileError(OSError):
-    """What lies at a path is no regular file."""
+    """The path is not a regular file."""
 
 
 def open_regular(file: Path) -> IO[bytes]:
     """Open a regular file, or a link to one, for reading.
 
     Raises:
-        OSError: it cannot be opened, or is no regular file; `strerror` says why.
+        OSError: it cannot be opened, or is not a regular file; `strerror` says why.
     """
     # Without the flag, opening a pipe waits for its writer.
     number = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -28,16 +28,16 @@ def open_regular(file: Path) -> IO[bytes]:
 
 
 def read_regular(file: Path) -> bytes:
-    """Return what a regular file holds. Raises as `open_regular`."""
+    """Return the contents of a regular file. Raises as `open_regular`."""
     with open_regular(file) as opened:
         return opened.read()
 
 
 def make_folder(folder: Path, *, mode: int = 0o777) -> None:
-    """Make a folder, and those above it, unless it is there.
+    """Create a folder with its parents, unless it exists.
 
     Raises:
-        ConfigError: it cannot be made, or not be written to.
+        ConfigError: it cannot be created, or is not writable.
     """
     why: str | None = None
     try:
@@ -51,7 +51,7 @@ def make_folder(folder: Path, *, mode: int = 0o777) -> None:
 
 
 def write_whole(file: Path, content: bytes, *, mode: int = 0o600) -> None:
-    """Put content in the place of a file's; it is on the disk itself when this returns.
+    """Replace the content of a file; it is synced to disk when this returns.
 
     Raises:
         OSError: the disk has no room, or fails; the file is as it was.
@@ -72,7 +72,7 @@ def write_whole(file: Path, content: bytes, *, mode: int = 0o600) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have what was made, renamed or removed in a folder on the disk itself.
+    """Sync to disk what was created, renamed or removed in a folder.
 
     Raises:
         OSError: the disk fails.
@@ -85,7 +85,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def _kind(mode: int) -> str | None:
-    """Return what something is that is no regular file."""
+    """Return the kind of something that is not a regular file."""
     if stat.S_ISREG(mode):
         return None
     if stat.S_ISDIR(mode):

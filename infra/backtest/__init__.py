@@ -1,1 +1,1 @@
-"""Plays the runs of a sweep: on the cores of this machine, or on a Dask cluster."""
+"""Runs backtests and sweeps: on the cores of this machine, or on a Dask cluster."""

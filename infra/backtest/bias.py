@@ -1,4 +1,4 @@
-"""Checks a backtest for bias: does it look ahead, and is its warm-up long enough."""
+"""Checks a backtest for bias: whether it looks ahead, and whether its warm-up is long enough."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -38,7 +38,7 @@ def run_bias_command(
     to_time: str | None,
     screen: Screen,
 ) -> bool:
-    """Run the checks, print what they found, and tell whether nothing is wrong.
+    """Run the checks, print their results, and return whether nothing is wrong.
 
     Raises:
         ConfigError: the options or settings are wrong, or there are too few candles.
@@ -64,7 +64,7 @@ def run_bias_command(
         task = bar.add_task("", total=len(foreign) + 1 + CUTS + len(WARM_UPS))
         impure = _impurities(market, rules, lambda: bar.advance(task))
         if impure:
-            # What answers by chance, or breaks off, makes no runs that could be compared.
+            # A strategy that answers randomly, or fails, produces no runs that could be compared.
             bar.update(task, completed=bar.tasks[0].total)
             Screen().print(render_impure(impure))
             return False
@@ -78,7 +78,7 @@ def run_bias_command(
 def _impurities(
     market: Mapping[str, CandleSeries], rules: TradingRules, on_asset: Callable[[], None]
 ) -> tuple[Impurity, ...]:
-    """Return what is wrong with the strategies that are not ours; one that never ends ends it."""
+    """Return what is wrong with user-defined strategies; one that never returns ends the check."""
     watch = EndlessWatch()
     try:
         with watch.watching():
@@ -89,12 +89,12 @@ def _impurities(
 
 
 def render(ahead: LookAhead, warm: WarmUps, foreign: Sequence[str] = ()) -> RenderableType:
-    """Return all verdicts for a terminal, and what they rest on.
+    """Return all verdicts for a terminal, with their basis.
 
     Args:
         ahead: whether something looks ahead.
         warm: what more or less history changes.
-        foreign: assets with strategies that are not ours, which were found pure.
+        foreign: assets with user-defined strategies, which were found pure.
     """
     left_out = f"Not judged, since it began later: {', '.join(warm.left_out)}."
     notes = [left_out] if warm.left_out else []
@@ -106,7 +106,7 @@ def render(ahead: LookAhead, warm: WarmUps, foreign: Sequence[str] = ()) -> Rend
 
 
 def render_impure(found: Sequence[Impurity]) -> RenderableType:
-    """Return what strategies answered in two ways, for a terminal."""
+    """Return where strategies gave different answers, for a terminal."""
     lines = "".join(f"\n  {one.asset}: {one.what}" for one in found)
     why = " The same candles must give the same answers, and soon; the results are worth nothing."
     return headed("Impure strategy!", "bold red", f"{why}{lines}")

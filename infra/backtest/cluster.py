@@ -1,4 +1,4 @@
-"""Runs of a sweep on a Dask cluster: a worker that dies costs time, and no run."""
+"""Runs of a sweep on a Dask cluster: a dying worker costs time, but no run."""
 
 import logging
 import pickle
@@ -12,7 +12,7 @@ from domain.errors import ConfigError, UnavailableError
 
 _PATIENCE_S = 10.0
 _UNREADABLE = "deserialization of the task graph"
-"""In Dask's words for a scheduler that cannot import what a task is made of."""
+"""Part of Dask's error for a scheduler that cannot import what a task needs."""
 _WARNS_FROM = "distributed.admin.large-graph-warning-threshold"
 _TALKATIVE = ("distributed.client", "distributed.utils", "distributed.core", "distributed.comm")
 _IN_THE_FOLDER = "start {} in the project's folder: PYTHONPATH=. .venv/bin/dask"
@@ -27,7 +27,7 @@ class Cluster:
         """Connect.
 
         Raises:
-            ConfigError: Dask is not installed, or no scheduler or no worker is there.
+            ConfigError: Dask is not installed, or there is no scheduler or no worker.
         """
         try:
             self._dask: Any = import_module("distributed")
@@ -38,7 +38,7 @@ class Cluster:
                 ".venv/bin/python -m pip install -r requirements.txt -r requirements-cluster.txt"
             ) from error
         for name in _TALKATIVE:
-            # What goes wrong is told once, by the errors of `play`.
+            # Failures are reported once, by the errors of `play`.
             logging.getLogger(name).setLevel(logging.CRITICAL)
         self.address = address
         try:
@@ -64,14 +64,14 @@ class Cluster:
         return sum(self._client.nthreads().values())
 
     def play(self, market: Market, batches: Sequence[Batch]) -> Iterator[tuple[int, list[Score]]]:
-        """Yield each batch's number and scores, as they come.
+        """Yield each batch's number and scores, as they arrive.
 
         Raises:
             ConfigError: the scheduler or the workers do not have this project.
             UnavailableError: a batch could not be played, on any worker.
         """
-        # The candles are the result of a task, not something that was put on workers: whatever
-        # worker dies with them, the scheduler makes them again on another.
+        # The candles are the result of a task, not data placed on workers: if a worker dies
+        # with them, the scheduler computes them again on another.
         packed = pickle.dumps(market, protocol=pickle.HIGHEST_PROTOCOL)
         with self._dask_config.set({_WARNS_FROM: "100 GiB"}):
             candles = self._client.submit(pickle.loads, packed, pure=False)

@@ -1,4 +1,4 @@
-"""Ends a strategy that computes without end, and tells at which close it did."""
+"""Stops a strategy that never returns, and reports the close at which it hung."""
 
 import signal
 import threading
@@ -9,34 +9,34 @@ from types import FrameType
 from domain.strategies.contract import show_close
 
 LIMIT_S = 10.0
-"""Of computing, for what a strategy says of one close."""
+"""Limit of computing time for a strategy's answer to one close."""
 _PER_CANDLE_S = 0.001
-"""More for each candle that is folded at once."""
+"""Additional limit for each candle that is folded at once."""
 _AGAIN_S = 1.0
-"""Until the next try where the strategy has swallowed what should have ended it."""
+"""Pause before the next attempt if the strategy has swallowed the exception."""
 
 
 class EndlessError(BaseException):
-    """A strategy has not answered; no `Exception`, so that its own handlers let it pass."""
+    """A strategy has not answered; not an `Exception`, so that its own handlers do not catch it."""
 
 
 class EndlessWatch:
-    """Measures what a strategy computes; what else the machine does does not count."""
+    """Measures the computing time of a strategy; other load of the machine does not count."""
 
     def __init__(self, limit_s: float = LIMIT_S) -> None:
-        """Watch nothing yet.
+        """Set the limit; nothing is watched yet.
 
         Args:
-            limit_s: of computing, for what is said of one close.
+            limit_s: of computing time, for the answer to one close.
         """
         self._limit_s = limit_s
         self._is_watching = False
         self.asset = ""
-        """Whose strategy was asked last."""
+        """Asset whose strategy was called last."""
         self._t_ms = 0
 
     def on_close(self, asset: str, t_ms: int, candles: int) -> None:
-        """Take note of what is asked next, of one candle or of several at once."""
+        """Note the next call, for one candle or several at once."""
         self.asset, self._t_ms = asset, t_ms
         if self._is_watching:
             limit_s = self._limit_s + candles * _PER_CANDLE_S
@@ -44,7 +44,7 @@ class EndlessWatch:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Raise EndlessError in here where an answer takes longer; in the main thread alone."""
+        """Raise EndlessError inside the block if an answer takes too long; main thread only."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return

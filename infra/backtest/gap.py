@@ -1,4 +1,4 @@
-"""Shows what a backtest comes to where stops fill past their triggers."""
+"""Shows the results of a backtest if stops fill beyond their triggers."""
 
 import os
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from infra.settings import default_dotenv, load_settings
 def run_gap_command(
     candles: Path, settings: Path | None, from_time: str | None, to_time: str | None
 ) -> None:
-    """Run the backtest once for each fraction, and print what each comes to.
+    """Run the backtest once for each fraction, and print the results.
 
     Raises:
         ConfigError: the options or settings are wrong.
@@ -29,7 +29,7 @@ def run_gap_command(
 
 
 def render(runs: Sequence[GapRun], set_to: object) -> Table:
-    """Return the runs as a table; that of the settings is marked."""
+    """Return the runs as a table, with that of the settings marked."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.title = "Stops that fill past their trigger, by a fraction of the way to the extreme"
     table.title_justify = "left"

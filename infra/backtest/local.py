@@ -1,4 +1,4 @@
-"""Runs of a sweep on all cores of this machine; the candles lie in memory once."""
+"""Runs of a sweep on all cores of this machine; the candles are in memory only once."""
 
 from collections.abc import Iterator, Sequence
 from importlib import import_module
@@ -9,7 +9,7 @@ from domain.backtesting.sweep import Batch, Score, play
 from domain.errors import TradingError
 
 _SHARED_FROM = 50_000
-"""Bytes from which an array is shared as a file in memory rather than copied to each process."""
+"""Size in bytes from which an array is shared as a memory-mapped file instead of copied."""
 
 
 def cores() -> int:
@@ -18,27 +18,27 @@ def cores() -> int:
 
 
 def processes(most: int | None) -> int:
-    """Return how many processes a sweep may have: one a core, and no more than is allowed."""
+    """Return how many processes a sweep may use: one per core, up to what is allowed."""
     return cores() if most is None else min(cores(), most)
 
 
 def _joblib() -> Any:
-    # Imported here: most backtests are not swept, and it costs them a tenth of a second.
+    # Imported here: most backtests are not sweeps, and it would cost them a tenth of a second.
     return import_module("joblib")
 
 
 def play_locally(
     market: Market, batches: Sequence[Batch], *, at_once: int | None = None
 ) -> Iterator[tuple[int, list[Score]]]:
-    """Yield each batch's number and scores, as they come.
+    """Yield each batch's number and scores, as they arrive.
 
     Args:
         market: the candles.
         batches: what to play.
-        at_once: processes; None: one a core.
+        at_once: number of processes; None: one per core.
 
     Raises:
-        TradingError: a process was killed, mostly for want of memory.
+        TradingError: a process was killed, mostly for lack of memory.
     """
     joblib = _joblib()
     parallel = joblib.Parallel(

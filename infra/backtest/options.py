@@ -1,4 +1,4 @@
-"""Which options of a backtest go together."""
+"""Checks which options of a backtest can be combined."""
 
 from domain.errors import ConfigError
 from infra.backtest.run import BacktestOptions
@@ -10,10 +10,10 @@ DEFAULT_SORT = "sharpe"
 def check_together(
     plain: BacktestOptions, swept: SweepOptions, *, is_bias: bool, is_gap: bool
 ) -> None:
-    """Check that the options go together.
+    """Check that the options can be combined.
 
     Raises:
-        ConfigError: two do not.
+        ConfigError: two cannot.
     """
     mode = _mode(swept.sweep or None, is_bias=is_bias, is_gap=is_gap)
     of_one: dict[str, object] = {
@@ -41,7 +41,7 @@ def check_together(
 
 
 def _mode(sweep: str | None, *, is_bias: bool, is_gap: bool) -> str | None:
-    """Return which option makes more than one backtest; None where none does."""
+    """Return which option runs more than one backtest; None if none does."""
     asked = {"--check-bias": is_bias, "--gap-check": is_gap, "--sweep": sweep is not None}
     found = [name for name, is_asked in asked.items() if is_asked]
     if len(found) > 1:

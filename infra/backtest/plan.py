@@ -1,4 +1,4 @@
-"""Which values a sweep tries: the words of the command line, and the settings that they make."""
+"""The values that a sweep tries: parsing the command line, and the resulting settings."""
 
 import re
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ def read_sweep(text: str) -> tuple[Parameter, ...]:
     """Return what a sweep varies: `a.b=120:360:40,c.d=0.01,0.02`; ranges include their end.
 
     Raises:
-        ConfigError: the text has another form.
+        ConfigError: the text is malformed.
     """
     found: dict[str, list[str]] = {}
     key = ""
@@ -75,17 +75,17 @@ def combinations(
     samples: int | None = None,
     seed: int = 0,
 ) -> list[Combination]:
-    """Return every combination, or some by chance, each checked as settings are.
+    """Return every combination, or a random sample, each checked like settings.
 
     Args:
         parameters: what varies; the last one varies fastest.
-        source: the settings that everything else comes from.
+        source: of all other settings.
         samples: how many to take; None: all.
-        seed: of the choice, which the same seed repeats.
+        seed: of the random choice.
 
     Raises:
-        ConfigError: a setting does not exist, or values are not allowed, alone or together; or
-            there are too many combinations.
+        ConfigError: a setting does not exist, values are not allowed, alone or together, or there
+            are too many combinations.
     """
     total = prod(len(parameter.values) for parameter in parameters)
     count = total if samples is None else min(samples, total)

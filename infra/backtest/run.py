@@ -1,4 +1,4 @@
-"""A backtest from its options to what it prints and writes."""
+"""A backtest, from its options to its output."""
 
 import os
 import sys
@@ -29,11 +29,11 @@ _LARGEST_BALANCE = Decimal("1E12")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BacktestOptions:
-    """What the command line says."""
+    """The options of the command line."""
 
     candles: Path
     assets: str | None
-    """Which of the settings', after commas; None: all."""
+    """Assets of the settings to use, comma-separated; None: all."""
     settings: Path | None
     from_time: str | None
     to_time: str | None
@@ -43,11 +43,11 @@ class BacktestOptions:
     report: Path | None
     as_json: bool
     progress: Path | None = None
-    """File that tells how far it is; None: nobody asks."""
+    """File to write the progress to; None: none."""
 
 
 def run_backtest_command(options: BacktestOptions) -> None:
-    """Run a backtest, write the files asked for, and print its summary or its JSON object.
+    """Run a backtest, write the requested files, and print its summary or JSON object.
 
     Raises:
         ConfigError: the options or settings are wrong.
@@ -108,15 +108,15 @@ def write_page(
 
     Args:
         file: the page.
-        candles: folder of the files that the candles come from.
+        candles: folder of the candle files.
         result: of the backtest.
         sweep: None: there was none.
-        no_gaps: the same with stops that fill at their triggers; None: they do.
+        no_gaps: the result if stops filled at their triggers; None: they do.
 
     Raises:
         ConfigError: it cannot be written.
     """
-    # Plotly costs a third of a second: only who wants the page waits for it.
+    # Importing plotly takes a third of a second: only the page needs it.
     from infra.operator.report.page import sources_of, write_report  # noqa: PLC0415
     from infra.operator.report.sweep_plots import sweep_plots  # noqa: PLC0415
 

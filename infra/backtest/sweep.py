@@ -1,4 +1,4 @@
-"""A sweep from its options to its tables: one backtest for each combination of values."""
+"""A sweep, from its options to its tables: one backtest for each combination of values."""
 
 import os
 import time
@@ -37,11 +37,11 @@ from infra.operator.terminal.sweep import render
 from infra.settings import SettingsSource, default_dotenv
 
 _BATCHES_A_CORE = 6
-"""So that the bar moves, no core waits long for the last one, and a lost batch costs little."""
+"""Batch size: small enough that the bar moves, cores finish together, and a lost batch is cheap."""
 _LARGEST_BATCH = 50
 _FLOAT_BYTES = 8
 _SHARED_AVERAGES = 500_000_000
-"""Bytes that averages made beforehand may take; above, each process makes those that it needs."""
+"""Most bytes of precomputed averages; above, each process computes those that it needs."""
 
 
 _Play = Callable[[Market, Sequence[Batch]], Iterator[tuple[int, list[Score]]]]
@@ -49,7 +49,7 @@ _Play = Callable[[Market, Sequence[Batch]], Iterator[tuple[int, list[Score]]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepOptions:
-    """What the command line says."""
+    """The options of the command line."""
 
     sweep: str
     samples: int | None
@@ -59,17 +59,17 @@ class SweepOptions:
     scheduler: str | None
     csv: Path | None
     plain: BacktestOptions
-    """What a single backtest takes as well."""
+    """Options that a single backtest has as well."""
 
 
 def run_sweep_command(options: SweepOptions, screen: Screen) -> None:
-    """Play all combinations, write the csv, and print the tables.
+    """Run all combinations, write the CSV file, and print the tables.
 
     Raises:
         ConfigError: the options or settings are wrong.
         BadDataError: the candle files are wrong.
-        UnavailableError: a cluster did not do its work.
-        TradingError: a process of this machine did not.
+        UnavailableError: the cluster failed.
+        TradingError: a process on this machine failed.
     """
     began_s = time.monotonic()
     market, result = sweep(options, screen)
@@ -82,7 +82,7 @@ def run_sweep_command(options: SweepOptions, screen: Screen) -> None:
 
 
 def sweep(options: SweepOptions, screen: Screen) -> tuple[Market, SweepResult]:
-    """Return the candles, and what all combinations come to. Raises as `run_sweep_command`."""
+    """Return the candles, and the results of all combinations. Raises as `run_sweep_command`."""
     if options.sort not in FIGURES:
         raise ConfigError(f"--sort {options.sort}: expected one of {', '.join(FIGURES)}")
     train_test = _read_walk_forward(options.walk_forward)
@@ -144,7 +144,7 @@ def _batches(tried: list[Combination], found: tuple[Window, ...], at_once: int) 
 
 
 def _prepare(market: Market, tried: list[Combination]) -> None:
-    """Make the averages of all combinations once, for all processes."""
+    """Compute the averages of all combinations once, for all processes."""
     periods: dict[str, set[int]] = {}
     for one in tried:
         for asset, needed in average_periods(one.rules).items():
@@ -156,11 +156,11 @@ def _prepare(market: Market, tried: list[Combination]) -> None:
 
 @contextmanager
 def _player(scheduler: str | None, most: int | None) -> Iterator[tuple[int, _Play]]:
-    """Yield how many batches can be played at once, and what plays them.
+    """Yield how many batches can run at once, and the function that runs them.
 
     Args:
         scheduler: address of a cluster; None: this machine.
-        most: processes of this machine at once; None: one a core.
+        most: number of processes on this machine; None: one per core.
     """
     if scheduler is None:
         at_once = processes(most)
@@ -173,7 +173,7 @@ def _player(scheduler: str | None, most: int | None) -> Iterator[tuple[int, _Pla
 def _watched(
     played: Iterator[tuple[int, list[Score]]], made: list[Batch], screen: Screen
 ) -> dict[int, list[Score]]:
-    """Return the scores of all batches by number, a progress bar beside them."""
+    """Return the scores of all batches by number, showing a progress bar."""
     bar = Progress(
         BarColumn(bar_width=None),
         MofNCompleteColumn(),

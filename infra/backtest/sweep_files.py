@@ -1,4 +1,4 @@
-"""Sweeps as csv."""
+"""Sweeps as CSV."""
 
 import csv
 import os
@@ -10,10 +10,10 @@ from domain.errors import ConfigError
 
 
 def write_sweep(file: Path, result: SweepResult) -> None:
-    """Write a row for each combination, the best in sample first, all or none.
+    """Write a row for each combination, the best in sample first; the whole file or nothing.
 
-    The columns are the settings, then the figures in sample (`sharpe`), then, after a walk
-    forward, those out of sample (`out_of_sample_sharpe`); with windows each is the mean of them.
+    The columns are the settings, then the figures in sample (`sharpe`), then, after a walk-forward,
+    those out of sample (`out_of_sample_sharpe`); with windows each is the mean over them.
 
     Raises:
         ConfigError: the file cannot be written.

@@ -1,4 +1,4 @@
-"""Read candle files, one per symbol, and refuse each at its first wrong row."""
+"""Reads candle files, one per symbol, and refuses a file at its first wrong row."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ from infra.candles.tables import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """Where a rule is broken, and what it expects of a row."""
+    """The rows that break a rule, and what it expects of a row."""
 
     column: str
     broken: Flags
@@ -46,19 +46,19 @@ def read_candles(
     A symbol's file is SYMBOL.parquet, SYMBOL.csv or SYMBOL.csv.gz, with the columns open_time
     (integer ms since 1970 UTC), open, high, low, close and volume in any order; others are
     ignored. Gaps are filled before the range is cut out, so a range that begins inside a gap
-    begins with carried candles. SYMBOL.funding.parquet, where there is one, gives the series its
+    begins with carried candles. SYMBOL.funding.parquet, if it exists, gives the series its
     funding (`infra/candles/funding.py`).
 
     Args:
-        directory: where the files lie.
+        directory: of the files.
         symbols: as the files are named, e.g. BTCUSDT.
         candle_ms: length of a candle.
         from_ms: keep candles with open time >= this; None: from each file's first.
         to_ms: keep candles with close time <= this; None: to each file's last.
 
     Raises:
-        ConfigError: a file is missing, unreadable or there in two formats; or the range reaches
-            beyond what the files span together, or holds no candle of some symbol.
+        ConfigError: a file is missing, unreadable or present in two formats; or the range extends
+            beyond what all files span, or holds no candle of some symbol.
         BadDataError: the content of a file is wrong.
     """
     paths = {symbol: _find(directory, symbol) for symbol in symbols}
@@ -128,7 +128,7 @@ def _time_rules(time: Times, candle_ms: int) -> Iterator[Rule]:
 
 
 def value_rules(values: dict[str, Floats]) -> Iterator[Rule]:
-    """Yield what prices and volumes keep in every candle, and where they do not."""
+    """Yield the rules of prices and volumes, with the candles that break them."""
     for name in VALUES:
         broken = ~np.isfinite(values[name])
         yield Rule(column=name, broken=broken, expected=lambda _: "a finite number")

@@ -1,4 +1,4 @@
-"""Read the settlements of a symbol's funding as they happened: SYMBOL.funding.parquet."""
+"""Reads the historical funding settlements of a symbol: SYMBOL.funding.parquet."""
 
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,11 @@ from infra.files import open_regular
 
 _COLUMNS = {"time_ms": ("int64",), "rate": ("double",)}
 _LARGEST = 0.5
-"""No venue settles as much at once: what is above is no fraction, but percent or a mistake."""
+"""No venue settles this much at once: larger values are percent, or a mistake."""
 
 
 def read_funding(directory: Path, symbol: str, *, candle_ms: int) -> FundingHistory | None:
-    """Return the settlements of a symbol, or None where there is no such file.
+    """Return the settlements of a symbol, or None if there is no such file.
 
     The file has the columns time_ms (int64, ms since 1970 UTC, rising, on the grid of the candles)
     and rate (double, fraction of the notional; positive: shorts receive), or these as open_time and
@@ -44,7 +44,7 @@ def read_funding(directory: Path, symbol: str, *, candle_ms: int) -> FundingHist
 
 
 def _read(path: Path) -> dict[str, Any]:
-    # Imported here, since it costs tens of ms and of MB to programs that read no file.
+    # Imported here, as it costs programs that read no file tens of ms and MB.
     import pyarrow as pa  # noqa: PLC0415
     from pyarrow import parquet  # noqa: PLC0415
 
@@ -69,7 +69,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _names(path: Path, schema: Any) -> dict[str, str]:
-    """Return our name of each column that is read, by its name in the file."""
+    """Return our names of the columns to read, by their names in the file."""
     names = {}
     for theirs, name in FUNDING_NAMES.items():
         found = name if name in schema.names or theirs not in schema.names else theirs

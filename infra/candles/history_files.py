@@ -1,4 +1,4 @@
-"""Parquet files of rows by time that grow while their content stays whole."""
+"""Parquet files of rows by time, which can be extended safely."""
 
 import fcntl
 import os
@@ -23,18 +23,18 @@ CANDLE_ROW = np.dtype([("open_time", np.int64), *((name, np.float64) for name in
 FUNDING_ROW = np.dtype([("time_ms", np.int64), ("rate", np.float64)])
 """A settlement; the rate is a fraction of the notional, positive: longs pay."""
 FUNDING_NAMES = {"open_time": "time_ms", "funding_rate": "rate"}
-"""What other sources call these columns: read all the same, written under our names."""
+"""Names of these columns in other sources: accepted when reading, written under our names."""
 
 
 class HistoryFile:
-    """Rows of one file, in the order of their times, each time once.
+    """Rows of one file in order of time, each time once.
 
-    A file is replaced as a whole: whoever reads it, and whoever is killed while writing it, leaves
-    the rows of one save.
+    A file is replaced as a whole, so that readers, and a kill during writing, always find the rows
+    of one save.
     """
 
     def __init__(self, path: Path, row: np.dtype[np.void]) -> None:
-        """Read the file, where there is one.
+        """Read the file, if it exists.
 
         Raises:
             ConfigError: it cannot be opened, or has other columns, which a save would lose.
@@ -52,7 +52,7 @@ class HistoryFile:
         return times
 
     def add(self, rows: Rows) -> None:
-        """Take rows; those whose time is known already are left out."""
+        """Add rows; those whose time is already known are skipped."""
         both = np.concatenate([self.rows, rows])
         _, first = np.unique(both[self._time], return_index=True)
         if len(first) > len(self.rows):
@@ -60,7 +60,7 @@ class HistoryFile:
             self._is_saved = False
 
     def save(self) -> None:
-        """Put the rows where the file was, if there are new ones.
+        """Replace the file with all rows, if there are new ones.
 
         Raises:
             ConfigError: the file cannot be written.
@@ -92,10 +92,10 @@ class HistoryFile:
 
 @contextmanager
 def held(directory: Path) -> Iterator[None]:
-    """Make a directory and keep other downloads out of it.
+    """Create a directory, and lock it against other downloads.
 
     Raises:
-        ConfigError: another download is at work there, or it cannot be made.
+        ConfigError: another download is writing there, or it cannot be created.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -114,14 +114,14 @@ def held(directory: Path) -> Iterator[None]:
 
 
 def usual_step(times: Times) -> int | None:
-    """Return the most frequent distance of neighbors, ms; None where no times rise."""
+    """Return the most frequent distance of neighbors, ms; None if no times rise."""
     steps = np.diff(times)
     steps, counts = np.unique(steps[steps > 0], return_counts=True)
     return int(steps[np.argmax(counts)]) if len(steps) else None
 
 
 def read_columns(path: Path, row: np.dtype[np.void]) -> Rows:
-    """Return a file's rows as they are.
+    """Return a file's rows, unchecked.
 
     Raises:
         ConfigError: it cannot be opened, or has other columns.

@@ -1,4 +1,4 @@
-"""What commands that play recorded candles read from their options."""
+"""Reads the candles that command line options select."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def read_market(
 
     Args:
         directory: of candle files, one per symbol.
-        rules: which assets, and how long a candle is.
+        rules: name the assets and the candle length.
         from_time: ISO; open time of the first candle. None: the first of the files.
         to_time: ISO; close time of the last candle. None: the last of the files.
 

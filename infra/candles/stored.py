@@ -1,4 +1,4 @@
-"""The candles of a run's own journal, as a backtest takes them."""
+"""The candles of a run's own journal, in the form of backtest input."""
 
 from collections.abc import Sequence
 

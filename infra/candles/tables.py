@@ -1,4 +1,4 @@
-"""Read the rows of candle files, parquet or csv, as far as they can be read."""
+"""Reads the rows of candle files, parquet or CSV, as far as they can be read."""
 
 import csv
 import gzip
@@ -21,7 +21,7 @@ SUFFIXES = (".parquet", ".csv", ".csv.gz")
 PRICES = ("open", "high", "low", "close")
 VALUES = (*PRICES, "volume")
 COLUMNS = ("open_time", *VALUES)
-# 2009 to 2100: no time of today in another unit falls between, and a gap stays finite.
+# 2009 to 2100: a current time in another unit is outside, and gaps stay finite.
 FIRST_MS = 1_230_768_000_000
 END_MS = 4_102_444_800_000
 TIME = "integer ms since 1970 UTC, from 2009 to 2100"
@@ -29,24 +29,24 @@ TIME = "integer ms since 1970 UTC, from 2009 to 2100"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """The rows of a file up to the first that cannot be read; their values are not checked."""
+    """The rows of a file up to the first unreadable one; their values are not checked."""
 
     path: Path
     row_word: str
     first_row: int
-    """What people call the first row: line 2 of a csv file, row 1 of a parquet file."""
+    """Number of the first row in messages: line 2 of a CSV file, row 1 of a parquet file."""
     open_time: Times
     values: dict[str, Floats]
     error: BadDataError | None
-    """Why the row after these cannot be read."""
+    """Why the next row cannot be read."""
 
 
 def read_table(path: Path) -> Table:
-    """Return the rows of a file; nothing is checked but that they can be read.
+    """Return the rows of a file; only checked for being readable.
 
     Raises:
         ConfigError: the file cannot be opened.
-        BadDataError: it is no parquet or csv file, or lacks a column.
+        BadDataError: it is not a parquet or CSV file, or lacks a column.
     """
     with _open(path) as file:
         return _read_parquet(path, file) if path.suffix == ".parquet" else _read_csv(path, file)
@@ -60,11 +60,11 @@ def _open(path: Path) -> IO[bytes]:
 
 
 def _read_parquet(path: Path, file: IO[bytes]) -> Table:
-    # Imported here, since it costs tens of ms and of MB to programs that read no file.
+    # Imported here, as it costs programs that read no file tens of ms and MB.
     import pyarrow as pa  # noqa: PLC0415
     from pyarrow import parquet  # noqa: PLC0415
 
-    # The default pool keeps what is freed: 40 MB more after three years of candles.
+    # The default pool keeps freed memory: 40 MB more after three years of candles.
     pa.set_memory_pool(pa.system_memory_pool())
     try:
         source = parquet.ParquetFile(file)
@@ -139,7 +139,7 @@ def _take_rows(
     times: "array[int]",
     values: "array[float]",
 ) -> BadDataError | None:
-    # Fills the arrays up to the first row that cannot be read, and returns what is wrong with it.
+    # Fills the arrays up to the first unreadable row, and returns what is wrong with it.
     time_at, take = header.index("open_time"), itemgetter(*map(header.index, VALUES))
     cells: list[str] = []
     try:
@@ -167,8 +167,8 @@ def _is_number(text: str) -> bool:
 
 
 def _csv_rows(path: Path, file: IO[bytes]) -> Iterator[list[str]]:
-    # The header and the rows, each as wide as the header and on a line of its own, so that the
-    # number of a row tells its line.
+    # The header and the rows; each row is as wide as the header and on a line of its own, so the
+    # number of a row gives its line.
     reader = csv.reader(_lines(path, file), strict=True)
     width = None
     try:
@@ -207,5 +207,5 @@ def _check_names(path: Path, names: Sequence[str], where: str) -> None:
 
 
 def bad(path: Path, found: str, expected: str, where: str = "file") -> BadDataError:
-    """Return what is wrong with a file, in the words that all its readers use."""
+    """Return what is wrong with a file, in the form common to all its readers."""
     return BadDataError(f"{path}: {where}: found {found}, expected {expected}")

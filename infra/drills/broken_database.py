@@ -1,4 +1,4 @@
-"""Breaks the journal's database for a while, with SQLite's own refusals."""
+"""Breaks the journal's database for a while, with SQLite's own errors."""
 
 import re
 import threading
@@ -12,12 +12,12 @@ from domain.errors import ConfigError
 _NO_LIMIT = 1_073_741_823
 """Pages; SQLite's own default."""
 _WRITE = "INSERT INTO meta (key, value) VALUES ('drill', zeroblob(67108864))"
-"""Needs more pages than any table of a drill has free."""
+"""A write that needs more pages than any table of a drill has free."""
 _FORM = re.compile(r"(?P<first>[1-9]\d*):(?P<count>[1-9]\d*)")
 
 
 class Damage(StrEnum):
-    """What the database refuses with."""
+    """The error that the database fails with."""
 
     FULL = "full"
     """`database or disk is full`."""
@@ -27,11 +27,11 @@ class Damage(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Breakage:
-    """A damage, and which writing transactions meet it."""
+    """A damage, and the writing transactions that it affects."""
 
     damage: Damage
     first: int
-    """The first of the process that is refused, counted from 1."""
+    """First transaction of the process that fails, counted from 1."""
     count: int
 
 
@@ -48,16 +48,16 @@ def read_breakage(damage: Damage, text: str) -> Breakage:
 
 
 class BrokenDatabase:
-    """Counts all writing transactions of the process, and lets the chosen ones fail."""
+    """Counts all writing transactions of the process, and makes the chosen ones fail."""
 
     def __init__(self, breakage: Breakage) -> None:
-        """Let the first ones pass."""
+        """Start counting."""
         self._breakage = breakage
         self._writes = 0
         self._lock = threading.Lock()
 
     def before_write(self, database: Database) -> None:
-        """Let the transaction at hand fail, where it is one of the chosen."""
+        """Make the current transaction fail, if it is one of the chosen."""
         with self._lock:
             self._writes += 1
             place = self._writes - self._breakage.first
@@ -66,15 +66,15 @@ class BrokenDatabase:
 
 
 def refuse(database: Database, damage: Damage) -> None:
-    """Have SQLite refuse to write, whatever room there is.
+    """Make SQLite refuse to write, whatever room there is.
 
     Raises:
-        peewee.OperationalError: as it does.
+        peewee.OperationalError: SQLite's refusal.
         ConfigError: it is another database.
     """
     if not isinstance(database, SqliteDatabase):
         raise ConfigError(f"--drill {damage}: this needs a journal in SQLite")
-    # A limit below the present size is taken as the present size.
+    # A limit below the current size is treated as the current size.
     name, broken, usual = ("query_only", 1, 0)
     if damage is Damage.FULL:
         name, broken, usual = ("max_page_count", 1, _NO_LIMIT)

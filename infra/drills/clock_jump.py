@@ -1,4 +1,4 @@
-"""Lets the machine's wall clock jump, as after a correction of its time."""
+"""Makes the wall clock jump, as after a correction of the machine's time."""
 
 import threading
 import time
@@ -11,7 +11,7 @@ JUMPED = "drill: the wall clock jumps by"
 
 
 def read_clock_jump(text: str) -> tuple[float, float]:
-    """Return by how many seconds the clock jumps, and after how many, of a text like `-3600@5`.
+    """Return by and after how many seconds the clock jumps, from a text like `-3600@5`.
 
     Raises:
         ConfigError: it is not of this form.
@@ -25,7 +25,7 @@ def read_clock_jump(text: str) -> tuple[float, float]:
 
 
 def jump_later(jump_s: float, after_s: float) -> None:
-    """Let the wall clock of this process jump; monotonic time goes on as it is."""
+    """Make the wall clock of this process jump later; monotonic time is unaffected."""
     timer = threading.Timer(after_s, _jump, (jump_s,))
     timer.daemon = True
     timer.start()

@@ -7,7 +7,7 @@ from domain.errors import ConfigError
 
 
 def read_freeze(text: str) -> tuple[int, float]:
-    """Return for how many seconds, and after how many, of a text like `60@5`.
+    """Return for and after how many seconds to freeze, from a text like `60@5`.
 
     Raises:
         ConfigError: it is not of this form.
@@ -21,7 +21,7 @@ def read_freeze(text: str) -> tuple[int, float]:
 
 
 def freeze_later(length_s: int, after_s: float) -> None:
-    """Let the process freeze in a while."""
+    """Freeze the process later."""
     # PyDLL, unlike CDLL, keeps the interpreter's lock during the call.
     timer = threading.Timer(after_s, ctypes.PyDLL(None).sleep, (length_s,))
     timer.daemon = True

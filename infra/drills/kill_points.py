@@ -1,7 +1,7 @@
 """Kills the process itself at a chosen step of its work, as a power cut would.
 
-The steps lie at the ports: nothing of the system knows that it is watched. Only the moment
-between a request and its answer lies deeper, in the HTTP client.
+The steps are observed at the ports: the system itself does not know that it is watched. Only the
+moment between a request and its answer is observed deeper, in the HTTP client.
 """
 
 import http.client
@@ -19,18 +19,18 @@ from domain.errors import ConfigError
 
 
 class Step(StrEnum):
-    """What is about to happen, or has just happened."""
+    """A step that is about to happen, or has just happened."""
 
     INTENT_WRITTEN = "intent_written"
     """An order intent is on disk."""
     ORDER_SENT = "order_sent"
-    """An entry has left; its answer has not come."""
+    """An entry was sent; its answer has not arrived."""
     CLOSE_SENT = "close_sent"
-    """A reduce-only order has left; its answer has not come."""
+    """A reduce-only order was sent; its answer has not arrived."""
     ANSWER_RECEIVED = "answer_received"
     """The exchange's answer to an order was read; before: it waits in the socket."""
     FILL_SEEN = "fill_seen"
-    """News of an execution were handed to its actor."""
+    """An execution was passed to its actor."""
     STOP_MOVED = "stop_moved"
     """The stops of a position were set."""
     FACTS_COMMITTED = "facts_committed"
@@ -44,14 +44,14 @@ _FORM = re.compile(r"(?P<point>[a-z_]+\.(?:before|after))(?:@(?P<nth>[1-9]\d*))?
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KillPoint:
-    """A moment, and at which of its occurrences the process dies."""
+    """A moment, and the occurrence at which the process dies."""
 
     point: str
     nth: int = 1
 
 
 def read_kill_point(text: str) -> KillPoint:
-    """Return the point of a text like `order_sent.after@2`.
+    """Return the point from a text like `order_sent.after@2`.
 
     Raises:
         ConfigError: there is no such point.
@@ -65,12 +65,12 @@ def read_kill_point(text: str) -> KillPoint:
 
 
 def kill_this_process() -> None:
-    """End at once: no handler, no flush, no goodbye."""
+    """End at once: no handlers, no flushing."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 class Killer:
-    """Counts the passings of one point, and kills at the chosen one."""
+    """Counts the occurrences of one point, and kills at the chosen one."""
 
     def __init__(self, point: KillPoint, kill: Callable[[], None] = kill_this_process) -> None:
         """Wait for a point."""
@@ -81,7 +81,7 @@ class Killer:
         self._sending = threading.local()
 
     def pass_by(self, point: str) -> None:
-        """Die here where it is the moment."""
+        """Kill the process if this is the moment."""
         if point != self._point.point:
             return
         with self._lock:
@@ -92,14 +92,14 @@ class Killer:
 
     @contextmanager
     def around(self, step: Step) -> Iterator[None]:
-        """Watch a step; what failed was not done, so its end is not passed."""
+        """Watch a step; one that fails was not done, so its end is not passed."""
         self.pass_by(f"{step}.before")
         yield
         self.pass_by(f"{step}.after")
 
     @contextmanager
     def sending(self, step: Step) -> Iterator[None]:
-        """Watch an order on its way: what this thread sends inside is its request."""
+        """Watch the sending of an order: requests of this thread inside the block are its own."""
         self._sending.step = step
         try:
             yield

@@ -1,4 +1,4 @@
-"""The ports of a run with drills inside: what is not watched goes straight through."""
+"""The ports of a run wrapped with drills: what is not watched is passed straight through."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
@@ -28,7 +28,7 @@ class DrilledJournals:
         return getattr(self._journals, name)
 
     def open(self, address: str, origin: Origin) -> "DrilledJournal":
-        """Take an address's lease, watched."""
+        """Take an address's lease; the journal returned is watched."""
         return DrilledJournal(self._journals.open(address, origin), self._killer)
 
 
@@ -36,7 +36,7 @@ class DrilledJournal:
     """One actor's watched journal."""
 
     def __init__(self, journal: JournalWriter, killer: Killer) -> None:
-        """Made by `DrilledJournals.open` alone."""
+        """Only `DrilledJournals.open` constructs it."""
         self._journal = journal
         self._killer = killer
 
@@ -53,7 +53,7 @@ class DrilledJournal:
 
 
 class DrilledExchange:
-    """An exchange at whose orders, fills and stops the process can be killed."""
+    """An exchange whose orders, fills and stops can kill the process."""
 
     def __init__(self, exchange: BybitExchange, killer: Killer) -> None:
         """Watch an exchange."""
@@ -68,7 +68,7 @@ class DrilledExchange:
         step = Step.CLOSE_SENT if order.reduce_only else Step.ORDER_SENT
 
         def watched() -> bool:
-            # Asked immediately before the request leaves.
+            # Called immediately before the request is sent.
             self._killer.pass_by(f"{step}.before")
             return is_ours()
 
@@ -78,17 +78,17 @@ class DrilledExchange:
         return update
 
     def set_stops(self, asset: str, levels: ProtectiveLevels, is_ours: Callable[[], bool]) -> bool:
-        """Move the stops of the open position; False where it is gone."""
+        """Move the stops of the open position; return False if it is gone."""
         with self._killer.around(Step.STOP_MOVED):
             return self._exchange.set_stops(asset, levels, is_ours)
 
     def subscribe(self, asset: str, listener: Any) -> Any:
-        """Tell a listener what happens to the asset."""
+        """Send the asset's updates to a listener."""
         return self._exchange.subscribe(asset, _WatchedListener(listener, self._killer))
 
 
 class _WatchedListener:
-    """Passes news on."""
+    """Passes updates on."""
 
     def __init__(self, listener: Any, killer: Killer) -> None:
         self._listener = listener
@@ -110,7 +110,7 @@ def _step_of(facts: tuple[Fact, ...]) -> Step | None:
 
 
 def drilled_exchange(exchange: AnyExchange, killer: Killer | None) -> AnyExchange:
-    """Return an exchange as the actors are given it."""
+    """Return the exchange to give to the actors, wrapped if a drill needs it."""
     if killer is None:
         return exchange
     return cast("AnyExchange", DrilledExchange(cast("BybitExchange", exchange), killer))
@@ -119,7 +119,7 @@ def drilled_exchange(exchange: AnyExchange, killer: Killer | None) -> AnyExchang
 def drilled_journals(
     journals: JournalStore, killer: Killer | None, broken: BrokenDatabase | None
 ) -> JournalStore:
-    """Return a journal as the run is given it."""
+    """Return the journal to give to the run, wrapped if a drill needs it."""
     if broken is not None:
         journals.before_write = broken.before_write
     return journals if killer is None else cast("JournalStore", DrilledJournals(journals, killer))

@@ -1,4 +1,4 @@
-"""Reads the drills of a command line that fail not an actor but the process and its database."""
+"""Reads the drills of a command line that affect the process and its database, not an actor."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ from infra.drills.kill_points import Killer, KillPoint, read_kill_point
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessDrills:
-    """What is made to happen to the process."""
+    """The drills of the process."""
 
     kill_point: KillPoint | None = None
     breakage: Breakage | None = None
     clock_jump: tuple[float, float] | None = None
-    """By how many seconds the wall clock jumps, and after how many."""
+    """By and after how many seconds the wall clock jumps."""
     freeze: tuple[int, float] | None = None
-    """For how many seconds no Python code runs, and after how many."""
+    """For and after how many seconds no Python code runs."""
 
     def make_killer(self) -> Killer | None:
-        """Return what kills the process; None where nothing does."""
+        """Return the killer of the process; None without such a drill."""
         if self.kill_point is None:
             return None
         killer = Killer(self.kill_point)
@@ -30,11 +30,11 @@ class ProcessDrills:
         return killer
 
     def make_broken_database(self) -> BrokenDatabase | None:
-        """Return what breaks the journal; None where nothing does."""
+        """Return the breaker of the journal; None without such a drill."""
         return None if self.breakage is None else BrokenDatabase(self.breakage)
 
     def start_timed(self) -> None:
-        """Let the wall clock jump and the process freeze in a while, where they are to."""
+        """Schedule the clock jump and the freeze, if there are any."""
         if self.clock_jump is not None:
             jump_later(*self.clock_jump)
         if self.freeze is not None:
@@ -42,10 +42,10 @@ class ProcessDrills:
 
 
 def read_process_drills(texts: Sequence[str]) -> tuple[ProcessDrills, list[str]]:
-    """Return the process's drills among those of a command line, and all others.
+    """Return the process's drills of a command line, and the remaining ones.
 
     Raises:
-        ConfigError: one of them is not of its form.
+        ConfigError: one of them is malformed.
     """
     found: dict[str, Any] = {}
     others = []

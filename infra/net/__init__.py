@@ -1,1 +1,1 @@
-"""Stream connections, rate limits and clock offsets, whatever the venue."""
+"""Stream connections, rate limits and clock offsets, independent of the venue."""

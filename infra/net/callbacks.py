@@ -1,4 +1,4 @@
-"""Whom a stream tells."""
+"""The callbacks of a stream."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ Message = dict[str, Any]
 
 
 class StreamCallbacks:
-    """The user's callbacks, none of which can end the thread."""
+    """The user's callbacks, whose exceptions cannot end the thread."""
 
     def __init__(
         self,
@@ -21,7 +21,7 @@ class StreamCallbacks:
         on_denied: Callable[[AccessDeniedError], None] | None,
         tally: Tally,
     ) -> None:
-        """Count in the tally what they raise."""
+        """Wrap the callbacks, and count what they raise."""
         self._on_message = on_message
         self._on_connected = on_connected
         self._on_lost = on_lost
@@ -36,15 +36,15 @@ class StreamCallbacks:
             self._count(error)
 
     def connected(self, topic: str, down_s: float) -> None:
-        """Tell that a topic flows, and for how long it did not."""
+        """Report that a topic is live, and for how long it was not."""
         self._guarded(lambda: self._on_connected(topic, down_s))
 
     def lost(self, topic: str, reason: str) -> None:
-        """Tell that a topic stopped."""
+        """Report that a topic stopped."""
         self._guarded(lambda: self._on_lost(topic, reason))
 
     def denied(self, error: AccessDeniedError) -> None:
-        """Tell that the venue refuses the credentials."""
+        """Report that the venue refuses the credentials."""
         on_denied = self._on_denied
         if on_denied is not None:
             self._guarded(lambda: on_denied(error))

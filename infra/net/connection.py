@@ -18,18 +18,18 @@ from infra.net.topics import TopicSubscriptions, Waker
 
 
 class LostError(Exception):
-    """We gave a connection up."""
+    """A connection was given up on our side."""
 
 
 class Dispatcher:
-    """What websocket-client calls instead of its own loop.
+    """Replaces websocket-client's own loop.
 
     So reading, pinging and watching share one thread, and a slow callback cannot be mistaken for a
     slow venue.
     """
 
     def __init__(self, loop: Callable[[socket.socket, Callable[[], bool]], None]) -> None:
-        """Have this loop run in the place of websocket-client's."""
+        """Run the given loop instead of websocket-client's."""
         self._loop = loop
 
     def read(self, sock: socket.socket, read: Callable[[], bool]) -> None:
@@ -44,7 +44,7 @@ class Dispatcher:
         """Leave the process's signals alone."""
 
     def abort(self) -> None:
-        """Only named to `signal`."""
+        """Only passed to `signal`."""
 
 
 class Connection:
@@ -63,7 +63,7 @@ class Connection:
         is_closing: Callable[[], bool],
         ssl_context: ssl.SSLContext | None,
     ) -> None:
-        """Connect nothing yet; the arguments are those of `Stream`."""
+        """Take the arguments of `Stream`; nothing is connected yet."""
         self._auth = auth
         self._timing = timing
         self._calls = calls
@@ -92,16 +92,16 @@ class Connection:
 
     @property
     def lasted_s(self) -> float:
-        """For how long it was open."""
+        """How long it was open."""
         return 0.0 if self._opened_s is None else self._clock.real_s() - self._opened_s
 
     def run(self) -> BaseException:
-        """Connect, live, and return what ended it."""
+        """Connect, run, and return what ended the connection."""
         self._tally.attempts += 1
         try:
             self._app.run_forever(
                 dispatcher=Dispatcher(self._loop),
-                skip_utf8_validation=True,  # orjson checks it, a hundred times faster
+                skip_utf8_validation=True,  # orjson checks it a hundred times faster
                 sslopt=self._ssl_options,
             )
         finally:
@@ -111,7 +111,7 @@ class Connection:
         return end
 
     def interrupt(self) -> None:
-        """Wake a thread that still connects; from any thread."""
+        """Wake up a thread that is still connecting; from any thread."""
         if self._opened_s is None:
             connecting = None if self._socket is None else self._socket.sock
             if connecting is not None:
@@ -121,8 +121,8 @@ class Connection:
     # websocket-client calls these.
 
     def _before_connect(self) -> list[str]:
-        # The only moment at which one connection alone can be given a time-out: without it a
-        # silent peer could block connecting, the handshake or half a frame for ever.
+        # The only moment at which a single connection can be given a time-out: without it a
+        # silent peer could block connecting, the handshake or half a frame forever.
         self._socket = self._app.sock
         if self._socket is not None:
             self._socket.settimeout(self._timing.connect_s)
@@ -141,7 +141,7 @@ class Connection:
     def _on_error(self, _: websocket.WebSocketApp, error: BaseException) -> None:
         if self._end is None:
             self._end = error
-        # Else websocket-client would say goodbye and wait 3 s for the answer of a broken peer.
+        # Otherwise websocket-client would send a close and wait 3 s for a broken peer's answer.
         self._close_socket()
 
     def _loop(self, sock: socket.socket, read: Callable[[], bool]) -> None:
@@ -181,7 +181,7 @@ class Connection:
             self._lose(f"a message that is not JSON: {bytes(text[:80])!r}", drop="not JSON")
             return
         if not isinstance(message, dict):
-            self._lose("a message that is no object", drop="not JSON")
+            self._lose("a message that is not an object", drop="not JSON")
             return
         topic = message.get("topic")
         if isinstance(topic, str):
@@ -205,7 +205,7 @@ class Connection:
             self._may_ask = True
             self._subscriptions.ask()
             return
-        # A login is refused under either name.
+        # A login may be refused under either name.
         reason = message.get("ret_msg") or message.get("retMsg")
         error = AccessDeniedError(f"the venue refused our login: {reason!r}")
         is_news = self._tally.denied is None
@@ -213,7 +213,7 @@ class Connection:
         if is_news:
             self._calls.denied(error)
 
-    # Passing time.
+    # Time-outs.
 
     def _tick(self, real_s: float) -> None:
         if self._is_closing():
@@ -256,7 +256,7 @@ class Connection:
     def _send(self, message: Message) -> None:
         self._app.send(orjson.dumps(message).decode())
 
-    # The end.
+    # Closing.
 
     def _shut(self) -> None:
         if self._socket is None:

@@ -1,4 +1,4 @@
-"""The trading clock of a running market: the exchange's time, and calls at given times of it."""
+"""The trading clock of a running market: the exchange's time, and calls scheduled on it."""
 
 import heapq
 import threading
@@ -8,31 +8,31 @@ from dataclasses import dataclass, field
 from loguru import logger
 
 _LOOK_AGAIN_S = 0.5
-"""The exchange's time may be corrected while a call waits for it."""
+"""Longest sleep: the exchange's time may be corrected while a call is pending."""
 
 
 @dataclass(order=True)
 class LiveTimer:
-    """A call that is still to come."""
+    """A pending call."""
 
     due_ms: int
     index: int
     call: Callable[[], None] | None = field(compare=False)
 
     def cancel(self) -> None:
-        """Let it not happen."""
+        """Cancel the call."""
         self.call = None
 
 
 class LiveClock:
-    """The exchange's time, with one thread that makes the calls that fall due."""
+    """The exchange's time, with one thread that makes the calls when due."""
 
     def __init__(self, now_ms: Callable[[], int], *, speed: float = 1.0) -> None:
         """Start the thread.
 
         Args:
             now_ms: the exchange's time, ms since 1970 UTC.
-            speed: how much faster than real time it runs; 1 but for simulations.
+            speed: how much faster than real time it runs; 1 except for simulations.
         """
         self.now_ms = now_ms
         self._speed = speed
@@ -49,12 +49,12 @@ class LiveClock:
             self._made += 1
             timer = LiveTimer(due_ms, self._made, call)
             heapq.heappush(self._timers, timer)
-            if self._timers[0] is timer:  # else the thread waits for an earlier one
+            if self._timers[0] is timer:  # otherwise the thread waits for an earlier one
                 self._changed.notify()
             return timer
 
     def close(self) -> None:
-        """Make no more calls."""
+        """Cancel all calls."""
         with self._changed:
             self._is_closed = True
             self._changed.notify()
@@ -70,7 +70,7 @@ class LiveClock:
                 logger.opt(exception=True).error("a timed call failed")
 
     def _next_due(self) -> LiveTimer | None:
-        """Wait for the next call that falls due; None once closed."""
+        """Wait for the next call that is due; None once closed."""
         with self._changed:
             while not self._is_closed:
                 if not self._timers:

@@ -19,7 +19,7 @@ from infra.net.timing import StreamTiming
 MAX_CONNECTIONS = 20
 
 CONNECTS = 400
-"""In `CONNECTS_WITHIN_S`; the venue's limit per address and domain is 500 in 5 minutes."""
+"""Most connections per `CONNECTS_WITHIN_S`; the venue allows 500 per address in 5 minutes."""
 CONNECTS_WITHIN_S = 300.0
 
 
@@ -27,12 +27,11 @@ class ConnectLimiter:
     """Spreads connections over time. Share one among all streams of an address; thread-safe."""
 
     def __init__(self) -> None:
-        """Begin with no connection made."""
         self._lock = threading.Lock()
         self._made_s: deque[float] = deque(maxlen=CONNECTS)
 
     def reserve_s(self) -> float:
-        """Take the next place, and return the seconds until it may be used."""
+        """Reserve the next slot, and return the seconds until it may be used."""
         with self._lock:
             now_s = time.monotonic()
             at_s = now_s
@@ -43,7 +42,7 @@ class ConnectLimiter:
 
 
 class Subscription:
-    """One topic's flow to one subscriber."""
+    """The subscription of one topic by one subscriber."""
 
     def __init__(
         self,
@@ -53,7 +52,7 @@ class Subscription:
         on_connected: Callable[[float], None],
         on_lost: Callable[[str], None],
     ) -> None:
-        """Made by `ConnectionPool.subscribe` alone."""
+        """Only `ConnectionPool.subscribe` constructs it."""
         self._pool = pool
         self.topic = topic
         self.on_message = on_message
@@ -61,12 +60,12 @@ class Subscription:
         self.on_lost = on_lost
 
     def close(self) -> None:
-        """End it; may be called twice. A callback that runs at this moment still ends."""
+        """Unsubscribe; may be called twice. A callback running at this moment still completes."""
         self._pool.leave(self)
 
 
 class ConnectionPool:
-    """Connections to one address, made as they are needed. Safe from any thread."""
+    """Connections to one address, made as needed. Thread-safe."""
 
     def __init__(
         self,
@@ -78,13 +77,13 @@ class ConnectionPool:
         limiter: ConnectLimiter | None = None,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
-        """Prepare a pool; nothing connects before somebody subscribes.
+        """Prepare a pool; nothing connects before the first subscription.
 
         Args:
             url: of the public streams.
             rng: for the jitter.
-            max_connections: above it symbols share connections.
-            timing: how patient to be.
+            max_connections: with more symbols they share connections.
+            timing: time limits.
             limiter: shared with the other streams of this machine.
             ssl_context: for wss; the system's certificates by default.
         """
@@ -110,17 +109,17 @@ class ConnectionPool:
         on_connected: Callable[[float], None] | None = None,
         on_lost: Callable[[str], None] | None = None,
     ) -> Subscription:
-        """Let a topic flow to a subscriber, in the place of whoever had it before.
+        """Subscribe to a topic, replacing the previous subscriber.
 
-        The callbacks run in the connection's thread and must only tell. A topic that another
-        subscriber had is asked for anew, so that the new one starts with a snapshot.
+        The callbacks run in the connection's thread and must only tell. A topic that had another
+        subscriber is requested anew, so that the new one starts with a snapshot.
 
         Args:
             topic: such as kline.5.BTCUSDT.
             on_message: gets each message.
-            on_connected: is told when the topic flows (again), before its first message, and for
-                how many seconds it did not.
-            on_lost: is told why the topic stopped to flow.
+            on_connected: called when the topic is live (again), before its first message, with the
+                seconds for which it was not.
+            on_lost: called with the reason when the topic stops.
         """
         with self._lock:
             if self._is_closed:
@@ -132,7 +131,7 @@ class ConnectionPool:
             return made
 
     def leave(self, subscription: Subscription) -> None:
-        """End a subscription, unless its successor already has the topic."""
+        """Remove a subscription, unless its successor already has the topic."""
         with self._lock:
             for line in self._lines:
                 if line.drop(subscription) and not line.seats:
@@ -185,12 +184,12 @@ class ConnectionPool:
 
 
 def symbol_of_topic(topic: str) -> str:
-    """Return the last word of a topic: BTCUSDT of kline.5.BTCUSDT."""
+    """Return the last part of a topic: BTCUSDT of kline.5.BTCUSDT."""
     return topic.rpartition(".")[2]
 
 
 class _Line:
-    """One connection and who sits on it. The pool's lock guards all but the callbacks."""
+    """One connection and its subscriptions. The pool's lock guards everything but the callbacks."""
 
     stream: Stream
 
@@ -205,7 +204,7 @@ class _Line:
         self.stream.add(subscription.topic)
 
     def drop(self, subscription: Subscription) -> bool:
-        """Free a seat, and return whether the subscription had it."""
+        """Remove a subscription, and return whether it was there."""
         if self.seats.get(subscription.topic) is not subscription:
             return False
         del self.seats[subscription.topic]
@@ -231,4 +230,4 @@ class _Line:
 
 
 def _ignore(_: object) -> None:
-    """Nobody wants to know."""
+    """Ignore the call."""

@@ -1,4 +1,4 @@
-"""A venue's rate limits, kept before the venue has to say so.
+"""Keeps a venue's rate limits, so that the venue need not enforce them.
 
 Each kind of request has a window of its own, so that a close never waits behind reads or entries.
 """
@@ -16,18 +16,18 @@ from infra.net.errors import UnansweredError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """At most so many requests in any stretch of so many seconds."""
+    """At most so many requests in any period of so many seconds."""
 
     requests: int
     per_s: float
 
 
 Kind = TypeVar("Kind", bound=StrEnum)
-"""What a request is for, as far as a venue's limits go."""
+"""The kind of a request, as far as a venue's limits distinguish."""
 
 
 class Limiter(Generic[Kind]):
-    """One account's and one IP address's limits, shared by all clients; safe from any thread."""
+    """The limits of one account and one IP address, shared by all clients; thread-safe."""
 
     def __init__(
         self,
@@ -36,7 +36,6 @@ class Limiter(Generic[Kind]):
         monotonic_s: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Start with all windows empty."""
         self._rates = rates
         self._monotonic_s = monotonic_s
         self._sleep = sleep
@@ -47,11 +46,11 @@ class Limiter(Generic[Kind]):
         self._why_shut = ""
 
     def wait(self, kind: Kind, *, at_most_s: float) -> None:
-        """Return when a request of this kind may be sent, in the order of asking.
+        """Block until a request of this kind may be sent, in the order of calls.
 
         Args:
-            kind: what it is for.
-            at_most_s: how long the caller can wait; no turn is used where that is too short.
+            kind: of the request.
+            at_most_s: how long the caller can wait; if that is too short, no turn is used.
 
         Raises:
             UnansweredError: everything is stopped, or the turn comes too late.
@@ -63,14 +62,14 @@ class Limiter(Generic[Kind]):
                 self._check_open(self._monotonic_s())
 
     def shut(self, for_s: float, why: str) -> None:
-        """Stop everything for some seconds; a longer stop that is already on stays."""
+        """Stop all requests for some seconds; a longer stop in force stays."""
         with self._lock:
             until_s = self._monotonic_s() + for_s
             if until_s > self._shut_until_s:
                 self._shut_until_s, self._why_shut = until_s, why
 
     def hold(self, kind: Kind, for_s: float) -> None:
-        """Let no request of this kind take a turn for some seconds."""
+        """Stop requests of this kind for some seconds."""
         with self._lock:
             until_s = self._monotonic_s() + for_s
             self._held_until_s[kind] = max(until_s, self._held_until_s[kind])

@@ -1,4 +1,4 @@
-"""The venue's time, measured from here."""
+"""The venue's time, measured by this machine."""
 
 import threading
 import time
@@ -9,20 +9,20 @@ _S = 1000.0
 _MAX_AGE_S = 300.0
 """When a measurement should be repeated."""
 _DRIFT_MS_PER_S = 0.1
-"""How fast a measurement loses its worth; a quartz is far better, a busy virtual machine is not."""
+"""How fast a measurement ages; a quartz clock is far better, a busy virtual machine is not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Measured:
     base_ms: float
-    """The venue's time when our monotonic clock was at zero."""
+    """The venue's time at zero of our monotonic clock."""
     error_ms: float
-    """Half of the round trip."""
+    """Half of the round trip time."""
     at_s: float
 
 
 class ServerClock:
-    """The venue's time as our own monotonic clock plus a measured offset; safe from any thread.
+    """The venue's time as our own monotonic clock plus a measured offset; thread-safe.
 
     It runs on monotonic time, so that a step of the machine's wall clock does not move it. Until
     the first measurement it shows the wall clock. A new measurement may set it back a little.
@@ -40,7 +40,7 @@ class ServerClock:
         Args:
             monotonic_s: our clock for durations, seconds.
             wall_s: the machine's time, seconds since 1970 UTC.
-            speed: how much faster than ours the venue's clock runs; 1 but for simulations.
+            speed: how much faster than ours the venue's clock runs; 1 except for simulations.
         """
         self._monotonic_s = monotonic_s
         self._wall_s = wall_s
@@ -51,7 +51,7 @@ class ServerClock:
         self._unmeasured_base_ms = wall_s() * _S - monotonic_s() * self._ms_per_s
         self._speed = speed
         self._started_ms: tuple[float, float] | None = (0.0, 0.0) if speed == 1 else None
-        """The venue's time and the machine's from which both are counted."""
+        """The venue's and the machine's time at the common starting point."""
 
     def now_ms(self) -> int:
         """Return the venue's time, ms since 1970 UTC."""
@@ -61,15 +61,15 @@ class ServerClock:
         return int(base_ms + self._monotonic_s() * self._ms_per_s)
 
     def seconds_until(self, due_ms: int) -> float:
-        """Return how many of our seconds are left until a time of the venue's."""
+        """Return the seconds, by our clock, until a time of the venue."""
         return (due_ms - self.now_ms()) / self._ms_per_s
 
     def learn(self, *, asked_s: float, answered_s: float, server_ms: float) -> None:
-        """Take a measurement; the more exact one stays, allowing for its age.
+        """Take a measurement; the more accurate one is kept, allowing for age.
 
         Args:
-            asked_s: monotonic time before the question left.
-            answered_s: monotonic time after the answer came.
+            asked_s: monotonic time before the request was sent.
+            answered_s: monotonic time after the answer arrived.
             server_ms: the venue's time in the answer.
         """
         found = _Measured(
@@ -86,13 +86,13 @@ class ServerClock:
             self._is_doubted = False
 
     def doubt(self) -> None:
-        """Note that the venue rejected our time: the next measurement counts, however poor."""
+        """Note that the venue rejected our time: the next measurement is used, however poor."""
         with self._lock:
             self._is_doubted = True
 
     @property
     def is_usable(self) -> bool:
-        """Tell whether the time was measured and nobody doubts it."""
+        """Tell whether the time is measured and not in doubt."""
         with self._lock:
             return self._measured is not None and not self._is_doubted
 
@@ -109,7 +109,7 @@ class ServerClock:
     def offset_ms(self) -> int | None:
         """The venue's time minus the machine's wall clock; None until measured.
 
-        At a speed other than 1: how far they have parted since the first measurement, in our time.
+        At a speed other than 1: how far they have drifted apart since the first measurement.
         """
         with self._lock:
             started_ms = self._started_ms
@@ -120,7 +120,7 @@ class ServerClock:
 
     @property
     def error_ms(self) -> float | None:
-        """How far off it may be; None until measured."""
+        """The possible error; None until measured."""
         with self._lock:
             measured = self._measured
         return None if measured is None else _error_ms(measured, self._monotonic_s())

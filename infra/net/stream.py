@@ -1,7 +1,7 @@
-"""One WebSocket connection that comes back from every failure, on one thread of its own.
+"""One WebSocket connection that recovers from every failure, on one thread of its own.
 
-Nothing is buffered from one connection to the next: each asks anew for the topics that are wanted
-at that moment. What was missed meanwhile is read by REST, by whoever is told `on_connected`.
+Nothing is buffered from one connection to the next: each subscribes anew to the topics wanted at
+that moment. What was missed meanwhile is read by REST, by the receiver of `on_connected`.
 """
 
 import ssl
@@ -24,7 +24,7 @@ _HTTP_OVERLOADED = 429
 
 
 class Stream:
-    """A connection that is wanted: it dies by `close` alone.
+    """A persistent connection: only `close` ends it.
 
     Callbacks run in the stream's thread and must only tell. What they raise is counted and logged,
     and costs no more than the message at hand. They may call `add`, `remove` and `close`.
@@ -50,16 +50,16 @@ class Stream:
 
         Args:
             url: ws:// or wss://.
-            topics: wanted from the first connection on.
+            topics: to subscribe to from the first connection on.
             on_message: gets a topic and each of its messages.
-            on_connected: gets a topic that flows (again), before its first message, and for how
-                many seconds it did not. Proof is its first message, not a delta; of a topic that
-                may be silent, the acknowledgement.
-            on_lost: gets each topic that flowed and why it stopped; not called by `close`.
+            on_connected: gets a topic that is live (again), before its first message, and the
+                seconds for which it was not. Proof is its first message, not a delta; for a topic
+                that may be silent, the acknowledgement.
+            on_lost: gets each live topic that stops, and why; not called by `close`.
             rng: for the jitter.
-            auth: makes the args of a login, signed anew for each connection.
-            on_denied: is told when the venue begins to refuse the credentials.
-            timing: how patient to be.
+            auth: makes the arguments of a login, signed anew for each connection.
+            on_denied: called when the venue starts to refuse the credentials.
+            timing: time limits.
             connect_wait_s: reserves a connection and returns the seconds until it may be made.
             ssl_context: for wss; the system's certificates by default.
             name: for threads and logs.
@@ -81,15 +81,15 @@ class Stream:
             self._wanted.add(topic)
 
     def start(self) -> None:
-        """Begin to connect; once."""
+        """Start to connect; once."""
         self._thread.start()
 
     def add(self, topic: str) -> None:
-        """Want a topic. One that was wanted already is asked for anew, with a fresh proof."""
+        """Subscribe to a topic. An existing subscription is renewed, with a fresh proof."""
         self._wanted.add(topic)
 
     def remove(self, topic: str) -> None:
-        """Want a topic no longer."""
+        """Unsubscribe from a topic."""
         self._wanted.remove(topic)
 
     def stats(self) -> StreamStats:
@@ -97,7 +97,7 @@ class Stream:
         return self._tally.stats()
 
     def close(self) -> None:
-        """End it, without waiting; from any thread, also twice."""
+        """Stop, without waiting; from any thread; may be called twice."""
         self._closing.set()
         connection = self._connection
         if connection is not None:

@@ -1,4 +1,4 @@
-"""What a stream has done so far."""
+"""Statistics of a stream."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -11,33 +11,32 @@ from domain.errors import AccessDeniedError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamStats:
-    """What a stream has done so far."""
+    """Statistics of a stream."""
 
     name: str
     attempts: int
     connects: int
-    """Handshakes that succeeded."""
+    """Successful handshakes."""
     messages: int
-    """All texts received, answers and pongs included."""
+    """All texts received, including answers and pongs."""
     drops: Mapping[str, int]
-    """Messages that were dropped, by reason."""
+    """Dropped messages, by reason."""
     last_data_s: float | None
     """Monotonic time of the newest message of a topic."""
     live: frozenset[str]
-    """Topics that flow."""
+    """Live topics."""
     refused: Mapping[str, str]
-    """Topics that the venue refused, with its words."""
+    """Topics that the venue refused, with its message."""
     denied: AccessDeniedError | None
-    """Why the venue refuses our credentials; None where it does not."""
+    """Why the venue refuses our credentials; None if it does not."""
     last_end: str | None
-    """What ended the newest connection that ended."""
+    """What ended the last connection."""
 
 
 class Tally:
     """Counters. The stream's thread writes them, any thread reads them."""
 
     def __init__(self, name: str) -> None:
-        """Start at zero."""
         self.name = name
         self.attempts = 0
         self.connects = 0
@@ -77,5 +76,5 @@ class Tally:
 
 
 def words_of(error: BaseException) -> str:
-    """Return an error in short."""
+    """Return a short text of an error."""
     return f"{type(error).__name__}: {error}"[:300]

@@ -1,4 +1,4 @@
-"""The topics that one connection has asked for: what was answered, what flows, what is silent."""
+"""The topics that one connection has subscribed to: answered, live, or silent."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -9,23 +9,23 @@ from infra.net.timing import ListeningClock, StreamTiming
 from infra.net.topics import TopicSubscription, TopicSubscriptions
 
 ARGS_CHARS = 21_000
-"""How long the text of one request's topics may be."""
+"""Longest text of one request's topics."""
 
 
 @dataclass(slots=True, eq=False)
 class Asked:
-    """A topic that this connection has asked for. Times are of the connection's own clock."""
+    """A topic that this connection has requested. Times are by the connection's own clock."""
 
     subscription: TopicSubscription
     asked_s: float
     data_s: float | None = None
-    """Of its newest message."""
+    """Time of its newest message."""
     is_live: bool = False
 
 
 @dataclass(slots=True)
 class Request:
-    """A subscription that awaits its answer."""
+    """A subscription request that awaits its answer."""
 
     topics: tuple[str, ...]
     sent_s: float
@@ -44,7 +44,6 @@ class Subscriptions:
         calls: StreamCallbacks,
         tally: Tally,
     ) -> None:
-        """Ask for nothing yet."""
         self._wanted = wanted
         self._send = send
         self._timing = timing
@@ -54,11 +53,11 @@ class Subscriptions:
         self._asked: dict[str, Asked] = {}
         self._requests: dict[str, Request] = {}
         self._ask_again_s: dict[str, float] = {}
-        """Refused topics, and when to try them once more."""
+        """Refused topics, and when to retry them."""
         self._sent = 0
 
     def ask(self) -> None:
-        """Ask for what is wanted and was not asked for; let go of what is wanted no longer."""
+        """Subscribe to newly wanted topics, and unsubscribe from those no longer wanted."""
         wanted = self._wanted.now()
         unwanted = [
             t for t, asked in self._asked.items() if wanted.get(t) is not asked.subscription
@@ -118,12 +117,12 @@ class Subscriptions:
         return True
 
     def why_lost(self) -> str | None:
-        """Return why the connection must be given up, None where it need not."""
+        """Return why the connection must be given up; None if it need not."""
         clock_s = self._clock.now_s()
         return self._unanswered(clock_s) or self._silent(clock_s)
 
     def mourn(self, reason: str, *, is_told: bool) -> None:
-        """Note that nothing flows any more."""
+        """Mark all topics as lost."""
         self._tally.live = frozenset()
         for topic, asked in self._asked.items():
             if asked.is_live:
@@ -146,7 +145,7 @@ class Subscriptions:
                 self._make_live(topic, asked)
 
     def _on_refused(self, topics: tuple[str, ...], words: str) -> None:
-        # One bad topic has the whole request refused, so the others are asked for without it.
+        # One bad topic makes the whole request fail, so the others are requested without it.
         wanted = tuple(topic for topic in topics if topic in self._asked)
         named = tuple(topic for topic in wanted if words.endswith(f"topic:{topic}"))
         guilty = named or (wanted if len(wanted) == 1 else ())
@@ -196,7 +195,7 @@ class Subscriptions:
         if watched and all(silent[topic] > most_s for topic, most_s in watched.items()):
             return f"no data for {min(silent[topic] for topic in watched):.1f} s"
         for topic, most_s in watched.items():
-            # While others flow, a topic that stays silent disturbs them ever more rarely.
+            # While others are live, a topic that stays silent interrupts them ever more rarely.
             subscription = self._asked[topic].subscription
             if silent[topic] > most_s * 2.0 ** min(subscription.silences, 6):
                 subscription.silences += 1
@@ -207,7 +206,7 @@ class Subscriptions:
 
 
 def parts_of(topics: Iterable[str]) -> list[tuple[str, ...]]:
-    """Return the topics in requests whose args are not longer than the venue reads."""
+    """Return the topics grouped into requests not longer than the venue accepts."""
     parts: list[tuple[str, ...]] = []
     part: list[str] = []
     chars = 0

@@ -1,4 +1,4 @@
-"""How connections to an exchange are encrypted: a least version, and certificates that count."""
+"""Encryption of connections to an exchange: lowest version, and trusted certificates."""
 
 import ssl
 from functools import cache
@@ -6,15 +6,15 @@ from functools import cache
 import certifi
 
 LEAST = "1.3"
-"""Version of TLS, where nothing else is asked for."""
+"""Lowest TLS version by default."""
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
 @cache
 def tls_context(least: str = LEAST) -> ssl.SSLContext:
-    """Return what checks certificate and name of a server, and speaks no older version.
+    """Return a context that checks a server's certificate and name, and accepts no older version.
 
-    The system's authorities count, and those of certifi, for systems that come without.
+    It trusts the system's authorities, and those of certifi for systems without any.
     """
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())

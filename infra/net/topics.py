@@ -1,4 +1,4 @@
-"""The topics that are wanted, whatever the connection."""
+"""The wanted topics, independent of the connection."""
 
 import socket
 import threading
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 
 class Waker:
-    """Wakes the stream's thread while it waits for bytes; safe from any thread."""
+    """Wakes the stream's thread while it waits for bytes; thread-safe."""
 
     def __init__(self) -> None:
-        """Make a waker that is not open yet."""
+        """Construct a waker that is not open yet."""
         self._lock = threading.Lock()
         self._ends: tuple[socket.socket, socket.socket] | None = None
 
@@ -37,7 +37,7 @@ class Waker:
                     self._ends[1].send(b"!")
 
     def receiver(self) -> socket.socket | None:
-        """Return the socket that becomes readable at a wake; None while it is not open."""
+        """Return the socket that becomes readable on a wake; None while it is not open."""
         return None if self._ends is None else self._ends[0]
 
     def clear(self) -> None:
@@ -50,36 +50,36 @@ class Waker:
 
 @dataclass(slots=True, eq=False)
 class TopicSubscription:
-    """A wanted topic. Adding the topic again makes a new subscription."""
+    """A wanted topic. Adding the topic again creates a new subscription."""
 
     down_since_s: float
-    """Monotonic time since when the topic does not flow, while it does not."""
+    """Since when the topic has not been live, monotonic, while it is not."""
     silences: int = 0
-    """How often in a row it fell silent while other topics flowed."""
+    """How often in a row it fell silent while other topics were live."""
 
 
 class TopicSubscriptions:
-    """The wanted topics. Safe from any thread."""
+    """The wanted topics. Thread-safe."""
 
     def __init__(self, waker: Waker) -> None:
-        """Want nothing; each change wakes the stream."""
+        """Start empty; each change wakes the stream."""
         self._lock = threading.Lock()
         self._waker = waker
         self._by_topic: dict[str, TopicSubscription] = {}
 
     def add(self, topic: str) -> None:
-        """Want a topic, anew where it was wanted."""
+        """Add a topic; one that exists is added anew."""
         with self._lock:
             self._by_topic[topic] = TopicSubscription(time.monotonic())
         self._waker.wake()
 
     def remove(self, topic: str) -> None:
-        """Want a topic no longer."""
+        """Remove a topic."""
         with self._lock:
             self._by_topic.pop(topic, None)
         self._waker.wake()
 
     def now(self) -> dict[str, TopicSubscription]:
-        """Return what is wanted."""
+        """Return the wanted topics."""
         with self._lock:
             return dict(self._by_topic)

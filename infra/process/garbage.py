@@ -3,15 +3,16 @@
 import gc
 
 _YOUNG, _ROUNDS = 20_000, (20, 50)
-"""Objects that are made before the youngest are looked at, and how often before the older ones are.
-Most of ours end by themselves: the trace holds messages for a while, and looked at them in vain."""
+"""Thresholds: allocations before a collection of the youngest generation, and collections before
+those of older ones. Most objects are freed by reference counting; the trace keeps messages for a
+while, so that early collections find nothing."""
 
 
 def spare_the_old() -> None:
-    """Never look again at what is there now: libraries, settings, actors.
+    """Exclude all current objects from collection: libraries, settings, actors.
 
-    To walk through all of it takes 100 ms, in which no actor works. For a process that has started
-    and whose present objects live as long as it does.
+    Traversing them takes 100 ms, in which no actor works. For a process that has started and whose
+    current objects live as long as it does.
     """
     gc.collect()
     gc.freeze()

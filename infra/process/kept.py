@@ -1,4 +1,4 @@
-"""A process beside the trading system, started again where it ends; trading never waits for it."""
+"""A process beside the trading system, restarted if it ends; trading never waits for it."""
 
 import os
 import subprocess
@@ -14,11 +14,11 @@ from infra.process.processor import on_any_processor
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
 _LONG_LIFE_S = 60.0
-"""After so long it is started again at once."""
+"""A process that ran this long is restarted at once."""
 
 
 class KeptProcess:
-    """A process that runs as long as it is not closed."""
+    """A process that is kept running until it is closed."""
 
     def __init__(
         self,
@@ -29,14 +29,14 @@ class KeptProcess:
         stop_s: float,
         log: Path | None = None,
     ) -> None:
-        """Begin to start it.
+        """Start it in the background.
 
         Args:
-            name: as people are told.
+            name: in messages.
             command: program and arguments.
-            environment: its variables.
-            stop_s: how long it may take to end when it is asked to.
-            log: file to which what it says is added; None: nobody wants to know.
+            environment: variables of the process.
+            stop_s: how long it may take to end when asked to.
+            log: file that its output is appended to; None: the output is discarded.
         """
         self._name, self._command, self._environment = name, command, environment
         self._stop_s, self._log = stop_s, log
@@ -48,7 +48,7 @@ class KeptProcess:
 
     @property
     def pid(self) -> int | None:
-        """Of the process that was started last."""
+        """Id of the process that was started last."""
         process = self._process
         return None if process is None else process.pid
 
@@ -79,7 +79,7 @@ class KeptProcess:
             pause_s = min(_LONGEST_PAUSE_S, pause_s * 2)
 
     def _run_once(self) -> str:
-        """Run it to its end, and return how it ended."""
+        """Run the process to its end, and return how it ended."""
         try:
             with _opened(self._log) as log, on_any_processor():
                 process = subprocess.Popen(  # noqa: S603 (ours)
@@ -88,7 +88,7 @@ class KeptProcess:
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=log,
-                    # Ctrl-C is for the system, which stops it.
+                    # Ctrl-C is meant for the system, which then stops this process.
                     start_new_session=True,
                 )
         except OSError as error:

@@ -1,4 +1,4 @@
-"""What one process at a time may hold, until it ends, however it ends."""
+"""Locks that one process at a time may hold, released however it ends."""
 
 import fcntl
 import os
@@ -8,11 +8,11 @@ from pathlib import Path
 from domain.errors import ConfigError
 
 RUN_LOCK = "lock"
-"""In the directory of each run, and left there when it ends."""
+"""Name of the lock file in a run directory; it stays there when the run ends."""
 
 
 class FileLock:
-    """A lock that the operating system frees with its process: a killed one leaves nothing behind.
+    """A lock that the operating system releases with its process, even a killed one.
 
     The file stays; what counts is the lock on it.
     """
@@ -21,12 +21,12 @@ class FileLock:
         """Take the lock.
 
         Args:
-            file: made where it is not there, folders included.
-            held: says what another process does where it holds the lock.
+            file: created if missing, with its folders.
+            held: says what another process is doing if it holds the lock.
 
         Raises:
             ConfigError: another process holds it.
-            OSError: the file cannot be made.
+            OSError: the file cannot be created.
         """
         file.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
@@ -40,10 +40,10 @@ class FileLock:
         except OSError:
             os.close(self._file)
             raise
-        with suppress(OSError):  # for people: on a full disk it may fail
+        with suppress(OSError):  # for information: on a full disk it may fail
             os.ftruncate(self._file, 0)
             os.write(self._file, f"{os.getpid()}\n".encode())
 
     def release(self) -> None:
-        """Let another process take it; once."""
+        """Release the lock; once."""
         os.close(self._file)

@@ -1,4 +1,4 @@
-"""A log file that changes daily, and that nobody hears of where it cannot be written."""
+"""A log file with daily rotation, whose write errors never reach the caller."""
 
 import json
 import logging
@@ -11,22 +11,22 @@ from typing import TextIO
 
 
 class LogFile:
-    """Takes lines; one that cannot be written is counted, and writing is tried again at the next.
+    """Takes lines; one that cannot be written is counted, and writing is retried with the next.
 
-    A full disk is told once on the screen when it begins, and once on the screen and in the file
-    when it is over. Not safe from several threads at once: loguru locks each of its places.
+    A full disk is reported once on the screen when it begins, and once on the screen and in the
+    file when it is over. Not thread-safe: loguru locks each of its sinks.
     """
 
     def __init__(
         self, file: Path, *, rotation: time, retention_days: int, screen: Callable[[str], object]
     ) -> None:
-        """Open nothing yet.
+        """Prepare the file; nothing is opened yet.
 
         Args:
-            file: where the lines go; that of an earlier day is renamed, its date at the end.
+            file: of the lines; an earlier day's file is renamed, with its date at the end.
             rotation: UTC time of day at which a new file begins.
-            retention_days: how many earlier ones are kept.
-            screen: takes a line for people.
+            retention_days: how many earlier files are kept.
+            screen: takes a line for the user.
         """
         self._file = file
         self._rotation = rotation
@@ -34,24 +34,24 @@ class LogFile:
         self._screen = screen
         self._handler: TimedRotatingFileHandler | None = None
         self._lost = 0
-        """Lines since it could be written last."""
+        """Lines lost since the last successful write."""
 
     def write(self, line: str) -> None:
-        """Write a line with its end, or count it as lost."""
+        """Write a line with its line end, or count it as lost."""
         try:
             self._put(line)
         except OSError as error:
             self._let_go()
             self._lost += 1
             if self._lost == 1:
-                self._tell(f"the log cannot be written, which is tried again: {error}")
+                self._tell(f"the log cannot be written, and is tried again: {error}")
         else:
             lost, self._lost = self._lost, 0
             if lost:
                 self._tell(f"the log is written again; lines lost: {lost}")
 
     def stop(self) -> None:
-        """Let go of the file; the next line opens it again."""
+        """Close the file; the next line opens it again."""
         self._let_go()
 
     def _put(self, line: str) -> None:
@@ -80,7 +80,7 @@ class LogFile:
         return self._handler
 
     def _mend(self, stream: TextIO) -> None:
-        """Say in the file what it lacks, on a line of its own: the last one may be torn."""
+        """Note the lost lines in the file, on a line of its own: the last line may be torn."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         text = f"the log could not be written; lines lost: {self._lost}"
         told = {"time": now, "level": "WARNING", "message": text}
@@ -90,7 +90,7 @@ class LogFile:
     def _let_go(self) -> None:
         handler, self._handler = self._handler, None
         if handler is not None:
-            with suppress(OSError):  # what it could not write it tries to write once more
+            with suppress(OSError):  # closing retries what could not be written
                 handler.close()
 
     def _tell(self, text: str) -> None:

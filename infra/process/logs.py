@@ -1,6 +1,6 @@
-"""Logs: readable on the screen, JSON lines in a file that changes daily.
+"""Logs: readable on the screen, JSON lines in a file with daily rotation.
 
-A message is one line, whatever it quotes: what cannot be printed is written as its escape.
+A message is one line, whatever it quotes: unprintable characters are escaped.
 """
 
 import json
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from loguru import Record
 
 Context = Callable[[], tuple[str, int | None] | None]
-"""Returns the actor and the trace that the calling thread works for."""
+"""Returns the actor and the trace id that the calling thread works for."""
 
 LEVELS = ("TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL")
 _SCREEN = "<dim>{time:HH:mm:ss.SSS!UTC}</dim> <level>{level: <7}</level> {message}\n"
 _TRACEBACK = "{extra[traceback]}\n"
 _INDENT = "    "
-"""Of a traceback's lines, so that none looks like a line of the log."""
+"""Indentation of a traceback's lines, so that none looks like a line of the log."""
 
 
 def start_logging(
@@ -43,20 +43,19 @@ def start_logging(
     """Send all logs to the screen and to a file of JSON lines.
 
     Args:
-        file: where the JSON lines go; a new one begins at the rotation time. None: to the screen
-            alone.
+        file: of the JSON lines; a new one begins at the rotation time. None: only the screen.
         level: lowest level of the file.
         rotation: UTC time of day, HH:MM.
         retention_days: how many files of earlier days are kept.
-        screen: writes one line that is already colored.
+        screen: writes one line, already colored.
         screen_level: lowest level of the screen.
         context: names the actor at work.
-        hide: takes secrets out of a text.
+        hide: removes secrets from a text.
     """
     logger.remove()
     logger.configure(patcher=lambda record: _prepare(record, context))
     _places.clear()
-    # `diagnose` shows the values of variables in tracebacks, and with them keys and signatures.
+    # `diagnose` would show the values of variables in tracebacks, including keys and signatures.
     _add(
         lambda text: screen(hide(text)),
         screen_level,
@@ -72,7 +71,7 @@ def start_logging(
 
 
 def set_level(level: str) -> None:
-    """Let the screen and the file hold everything from another level on."""
+    """Set the lowest level of both the screen and the file."""
     places = list(_places)
     _places.clear()
     for number, place, _, options in places:
@@ -81,7 +80,7 @@ def set_level(level: str) -> None:
 
 
 def current_level() -> str | None:
-    """Return the lowest level of the file, or of the screen where there is none.
+    """Return the lowest level of the file, or of the screen if there is no file.
 
     None before the logs were started.
     """
@@ -89,7 +88,7 @@ def current_level() -> str | None:
 
 
 _places: list[tuple[int, Any, str, dict[str, Any]]] = []
-"""Number, place, level and options of each; loguru itself cannot change a place's level."""
+"""Id, sink, level and options of each; loguru itself cannot change the level of a sink."""
 
 
 def _add(place: Any, level: str, **options: Any) -> None:
@@ -105,7 +104,7 @@ def _screen_format(record: "Record") -> str:
     exception = record["exception"]
     if exception is None:
         return _SCREEN
-    # Values of variables are left out of tracebacks, and with them keys and signatures.
+    # Values of variables, which may be keys and signatures, are left out of tracebacks.
     shown = "".join(format_exception(*exception)).rstrip("\n")
     record["extra"]["traceback"] = indent(plain_lines(shown), _INDENT)
     return _SCREEN + _TRACEBACK

@@ -1,8 +1,8 @@
 """Keeps a process of many threads on one processor.
 
-One thread at a time runs Python. Where the threads are spread over several processors, each
-message wakes another one up, and its thread finds that the interpreter is held by the first: that
-costs several times what most handlers do.
+Only one thread at a time runs Python. If the threads are spread over several processors, each
+message wakes up another one, whose thread finds the interpreter held by the first: that costs
+several times as much as most handlers.
 """
 
 import os
@@ -13,15 +13,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _ALL: Collection[int] = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ()
-"""The processors that the process was given."""
+"""The processors that the process was allowed to use at its start."""
 
 
 @contextmanager
 def on_one_processor() -> Iterator[None]:
-    """Bind this thread, and those that it starts meanwhile, to one processor.
+    """Bind this thread, and threads started inside the block, to one processor.
 
-    It is the one that the fewest other processes are bound to. Nothing is bound where the system
-    knows no such thing, or where the interpreter runs threads at once.
+    It is the one that the fewest other processes are bound to. Nothing is bound if the system does
+    not support it, or if the interpreter runs threads in parallel.
     """
     if len(_ALL) <= 1 or not _has_lock():
         yield
@@ -32,7 +32,7 @@ def on_one_processor() -> Iterator[None]:
 
 @contextmanager
 def on_any_processor() -> Iterator[None]:
-    """Let what this thread starts meanwhile, other processes, run anywhere."""
+    """Let processes that this thread starts inside the block run on any processor."""
     with _bound(_ALL):
         yield
 
@@ -43,7 +43,7 @@ def _bound(processors: Collection[int]) -> Iterator[None]:
         yield
         return
     before = os.sched_getaffinity(0)
-    with suppress(OSError):  # slower, and no reason not to trade
+    with suppress(OSError):  # slower, but no reason not to trade
         os.sched_setaffinity(0, processors)
     try:
         yield
@@ -61,7 +61,7 @@ def _least_taken(processors: Collection[int]) -> int:
     """Return the processor that the fewest processes are bound to; of equals the last."""
     taken: Counter[int] = Counter()
     for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it may have ended meanwhile
+        with suppress(OSError):  # the process may have ended meanwhile
             bound = os.sched_getaffinity(int(process.name))
             if len(bound) == 1:
                 taken.update(bound)

@@ -1,4 +1,4 @@
-"""How far a long command is, in a file for who has started it."""
+"""The progress of a long command, in a file for the process that started it."""
 
 import json
 import os
@@ -11,15 +11,15 @@ _EVERY_S = 0.3
 
 
 class ProgressFile:
-    """Writes the newest state whole; one that cannot be written is left out."""
+    """Writes the newest state atomically; one that cannot be written is skipped."""
 
     def __init__(self, file: Path | None) -> None:
-        """Write to a file; None: nowhere."""
+        """Write to a file; None: write nothing."""
         self._file = file
         self._next_s = 0.0
 
     def tell(self, phase: str, done: int = 0, total: int = 0) -> None:
-        """Write a new phase, and how much of it is done; a total of 0: nobody knows."""
+        """Write a new phase, and how much of it is done; a total of 0: unknown."""
         if self._file is None:
             return
         text = json.dumps({"phase": phase, "done": done, "total": total})
@@ -29,12 +29,12 @@ class ProgressFile:
             unfinished.replace(self._file)
 
     def counter(self, phase: str, total: int, done: Callable[[int], int]) -> Callable[[int], None]:
-        """Return what takes the steps of a phase, some thousand a second, and writes a few.
+        """Return a callback for the steps of a phase, thousands a second; it writes a few of them.
 
         Args:
-            phase: what is done.
+            phase: name of the work.
             total: how much there is to do.
-            done: makes of a step how much is done.
+            done: turns a step into the amount done.
         """
         self.tell(phase, 0, total)
 

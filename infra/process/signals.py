@@ -1,4 +1,4 @@
-"""Signals that ask something of a process."""
+"""Signals to the process."""
 
 import signal
 import threading
@@ -12,9 +12,9 @@ TO_END = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def interrupted_by_every_end() -> Iterator[None]:
-    """Let all signals that end a process raise KeyboardInterrupt, until they have another use.
+    """Make all terminating signals raise KeyboardInterrupt, until they get another handler.
 
-    SIGINT as well: a shell lets its background jobs ignore it.
+    SIGINT too: a shell makes its background jobs ignore it.
     """
     before = {number: signal.signal(number, signal.default_int_handler) for number in TO_END}
     try:
@@ -27,10 +27,10 @@ def interrupted_by_every_end() -> Iterator[None]:
 def call_at_signals(
     call: Callable[[], object], numbers: Collection[signal.Signals] = TO_END
 ) -> Callable[[], None]:
-    """Call at each of some signals, those that end a process or others; return what undoes this.
+    """Call on certain signals, by default the terminating ones; return what undoes this.
 
-    The call is made in a thread of its own. A handler runs in the middle of whatever the main
-    thread does: one that sets an Event for which that thread is about to wait waits for itself.
+    The call is made in a thread of its own. A handler would run in the middle of whatever the main
+    thread does: if it set an Event that the thread is about to wait for, it could deadlock.
     """
     asked: SimpleQueue[int] = SimpleQueue()
 

@@ -1,4 +1,4 @@
-"""Tells systemd how the service is (sd_notify(3)); nothing where no systemd has started it."""
+"""Reports the state of the service to systemd (sd_notify(3)), if systemd has started it."""
 
 import os
 import socket
@@ -9,18 +9,18 @@ from domain.text import plain
 
 _US_PER_S = 1_000_000
 _FEEDS_IN_TIME = 4
-"""Feedings in the time after which systemd would lose patience."""
+"""Watchdog notifications per watchdog period of systemd."""
 
 
 class ServiceManager:
-    """One service's line to systemd. What is not taken is lost, and never an error here."""
+    """One service's connection to systemd. Lost notifications are never an error here."""
 
     def __init__(self, environ: MutableMapping[str, str]) -> None:
-        """Take the line; processes that are started later do not inherit it.
+        """Take over the connection; processes started later do not inherit it.
 
         Args:
-            environ: NOTIFY_SOCKET, a path or @name; WATCHDOG_USEC, how long systemd waits for a
-                feeding; WATCHDOG_PID, which process it means.
+            environ: NOTIFY_SOCKET, a path or @name; WATCHDOG_USEC, the watchdog period;
+                WATCHDOG_PID, the process it applies to.
         """
         address = environ.pop("NOTIFY_SOCKET", "")
         usec, pid = environ.pop("WATCHDOG_USEC", ""), environ.pop("WATCHDOG_PID", "")
@@ -30,15 +30,15 @@ class ServiceManager:
         self._fed_s: float | None = None
 
     def ready(self, status: str) -> None:
-        """Say that the start is over; from now on systemd waits for feedings."""
+        """Report that the start is complete; from now on systemd expects watchdog notifications."""
         self._send(f"READY=1\nSTATUS={status}")
 
     def waiting(self, status: str, for_s: float) -> None:
-        """Say that the start takes so much longer, and why."""
+        """Report that the start takes longer, by how much, and why."""
         self._send(f"EXTEND_TIMEOUT_USEC={round(for_s * _US_PER_S)}\nSTATUS={plain(status)}")
 
     def feed(self) -> None:
-        """Say that the process works; cheap enough for every turn of a loop."""
+        """Report that the process works; cheap enough for every turn of a loop."""
         now_s = time.monotonic()
         is_early = self._fed_s is not None and now_s - self._fed_s < (self._every_s or 0.0)
         if self._every_s is not None and not is_early:
@@ -46,7 +46,7 @@ class ServiceManager:
             self._send("WATCHDOG=1")
 
     def stopping(self, status: str) -> None:
-        """Say that the orderly stop has begun; systemd waits for no more feedings."""
+        """Report that the orderly stop has begun; systemd expects no more notifications."""
         self._send(f"STOPPING=1\nSTATUS={status}")
 
     def _send(self, text: str) -> None:
@@ -57,4 +57,4 @@ class ServiceManager:
                 line.setblocking(False)
                 line.sendto(text.encode(), self._address)
         except OSError:
-            return  # a full or missing socket is systemd's trouble, not trading's
+            return  # a full or missing socket is systemd's problem, not trading's

@@ -6,10 +6,10 @@ from domain.errors import ConfigError
 
 
 def read_time(option: str, text: str) -> int:
-    """Return an ISO time in ms; UTC where it names no zone.
+    """Return an ISO time in ms; UTC if it has no zone.
 
     Raises:
-        ConfigError: it is no ISO time.
+        ConfigError: it is not an ISO time.
     """
     try:
         time = datetime.fromisoformat(text)
@@ -22,5 +22,5 @@ def read_time(option: str, text: str) -> int:
 
 
 def show_time(time_ms: int) -> str:
-    """Return a time for people, in UTC."""
+    """Return a readable time, in UTC."""
     return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%Y-%m-%d %H:%M}"

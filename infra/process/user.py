@@ -1,11 +1,11 @@
-"""Who is at the keyboard."""
+"""The user who runs the command."""
 
 import getpass
 import re
 
 
 def user_name() -> str:
-    """Return the user's name in letters that a log may show, or `unknown`."""
+    """Return the user's name in printable characters, or `unknown`."""
     try:
         name = getpass.getuser()
     except (OSError, KeyError):

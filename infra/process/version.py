@@ -1,4 +1,4 @@
-"""Which program this is: the one place of its version."""
+"""The version of the program, defined here only."""
 
 import os
 import subprocess
@@ -11,19 +11,19 @@ _LONGEST = 60
 
 
 def program_version() -> str:
-    """Return the version, and the commit where the program runs from a clone.
+    """Return the version, with the commit if the program runs from a clone.
 
-    Ask once, at the start: a pull while it runs changes the files, not the program.
+    Call this once, at the start: a pull while it runs changes the files, not the program.
     """
     commit = _commit(_ROOT)
     return VERSION if commit is None else f"{VERSION}, commit {commit}"
 
 
 def _commit(root: Path) -> str | None:
-    """Return the commit, marked where files differ from it; None: no clone, or git cannot tell."""
+    """Return the commit, marked if files differ from it; None: not a clone, or git cannot tell."""
     if not (root / ".git").exists():
         return None
-    # Variables of git would name another repository.
+    # Git's environment variables could name another repository.
     environ = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     try:
         told = subprocess.run(  # noqa: S603 (a fixed question)

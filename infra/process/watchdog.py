@@ -1,7 +1,7 @@
-"""Ends a process that no Python code can save: one thread holds the interpreter and keeps it.
+"""Ends a process that no Python code can save: one thread holds the interpreter's lock for good.
 
-No thread of ours runs then, the supervisor's least of all. The clock that ends the process runs
-in C (faulthandler); whoever feeds it proves that Python still works.
+Then no other Python thread runs, not even the supervisor's. The timer that ends the process runs in
+C (faulthandler); feeding it proves that Python still works.
 """
 
 import faulthandler
@@ -18,11 +18,11 @@ _GRACE_S = 5.0
 class Watchdog:
     """Once fed, must be fed again within `patience_s`, or the process ends with exit code 1.
 
-    What every thread did is then in the file.
+    The stacks of all threads are then in the file.
     """
 
     def __init__(self, file: Path, patience_s: float) -> None:
-        """Wait for the first feeding.
+        """Prepare the watchdog; it starts with the first feeding.
 
         Args:
             file: takes the stacks of all threads, appended.
@@ -34,7 +34,7 @@ class Watchdog:
         self._is_last = False
 
     def feed(self) -> None:
-        """Begin to wait anew; cheap enough for every turn of a loop."""
+        """Restart the timer; cheap enough for every turn of a loop."""
         now_s = time.monotonic()
         is_early = self._fed_s is not None and now_s - self._fed_s < self._patience_s / 8
         if not self._is_last and not is_early:
@@ -42,9 +42,9 @@ class Watchdog:
             faulthandler.dump_traceback_later(self._patience_s, exit=True, file=self._out)
 
     def end_within(self, seconds: float, code: int) -> None:
-        """Let the process end in a time with a code, though what it waits for hangs.
+        """Make the process end within a time with an exit code, even if something hangs.
 
-        Its orderly stop has begun: what must be kept was stored before it was told. Where no
+        Its orderly stop has begun: everything important was stored before it was reported. If no
         Python runs by then, the process ends a little later, with exit code 1.
         """
         self._is_last = True
@@ -55,7 +55,7 @@ class Watchdog:
 
     @contextmanager
     def ending_in_time(self, seconds: float, code: int) -> Iterator[None]:
-        """End the process in its time after an interruption, whatever has to be closed then."""
+        """Make the process end in time after an interruption, whatever still has to be closed."""
         try:
             yield
         except KeyboardInterrupt:
@@ -63,6 +63,6 @@ class Watchdog:
             raise
 
     def _end(self, code: int) -> None:
-        # No line of the log: whatever takes it may be what hangs.
+        # Not logged: the log sink may be what hangs.
         faulthandler.dump_traceback(self._out)
         os._exit(code)

@@ -1,4 +1,4 @@
-"""The account that a run is to trade."""
+"""The account that a run trades."""
 
 import os
 from contextlib import ExitStack, closing
@@ -18,7 +18,7 @@ from infra.venues.modes import Mode
 def may_trade(
     mode: Mode, venue: Venue, settings: Settings, ask: Ask, held: ExitStack, screen: Screen
 ) -> bool:
-    """Hold the account for this process, and tell whether it may be traded."""
+    """Lock the account for this process, and tell whether it may be traded."""
     with closing(account_reader(venue)) as rest:
         ask(rest.sync_clock)
         key = ask(lambda: read_key(rest))

@@ -15,7 +15,7 @@ from infra.settings import Settings
 from infra.store.location import PASSWORD
 
 _STOP_S = 5.0
-"""For a last look."""
+"""Time for a last backup."""
 _KEPT = (
     "PATH",
     "HOME",
@@ -28,13 +28,13 @@ _KEPT = (
     PASSWORD,
 )
 _KEPT_KINDS = ("PYTHON", "LC_", "XDG_", "AWS_", "GOOGLE_", "AZURE_", "FSSPEC_", "SSL_", "PG")
-"""Beginnings of names: the process holds no key of the exchange."""
+"""Prefixes of names passed on: the process holds no exchange key."""
 _HOUR_S, _DAY_S = 3_600, 86_400
 
 
 @contextmanager
 def backup_beside(settings: Settings, directory: Path, mode: str) -> Iterator[None]:
-    """Have the backup of a run kept, if it is wanted.
+    """Keep a backup of a run, if it is configured.
 
     Args:
         settings: of the run.
@@ -42,7 +42,7 @@ def backup_beside(settings: Settings, directory: Path, mode: str) -> Iterator[No
         mode: whose journal it has.
 
     Raises:
-        ConfigError: the key cannot be had, or nobody knows such URLs.
+        ConfigError: the key is not available, or the kind of URL is unknown.
     """
     backup = settings.backup
     if backup.url is None or backup.key is None:

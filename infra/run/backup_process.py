@@ -29,28 +29,28 @@ _NICE = 10
 
 
 class BackupOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What the process is told."""
+    """The options of the process."""
 
     url: str
     key: str
-    """Its source."""
+    """Source of the key."""
     directory: str
-    """Of the run."""
+    """Directory of the run."""
     every_s: float
     full_every_s: float
     keep_s: float
     parent: int
-    """The system; where that one is gone, this one ends."""
+    """Process id of the system; if that is gone, this process ends."""
 
 
 class Follower:
-    """Looks for new facts of one run, now and then."""
+    """Polls for new facts of one run."""
 
     def __init__(self, options: BackupOptions) -> None:
-        """Read nothing yet.
+        """Open the place and the key; nothing is read yet.
 
         Raises:
-            ConfigError: the key cannot be had, or nobody knows such URLs.
+            ConfigError: the key is not available, or the kind of URL is unknown.
         """
         self._options = options
         self._directory = Path(options.directory)
@@ -61,11 +61,11 @@ class Follower:
         self._state = read_state(self._directory)
 
     def end(self, *_: object) -> None:
-        """Look once more, and end."""
+        """Poll once more, and end."""
         self._is_asked_to_end.set()
 
     def run(self) -> None:
-        """Look until it is asked to end, or the system is gone."""
+        """Poll until asked to end, or the system is gone."""
         with closing(
             BackupKeeper(self._place, self._key, self._journal, directory=self._directory)
         ) as keeper:
@@ -76,7 +76,7 @@ class Follower:
                 self._look(keeper)
 
     def _look(self, keeper: BackupKeeper) -> None:
-        # The run may note only now where its journal lies: what lay elsewhere is another one.
+        # The run may only now have noted where its journal is: an earlier location is another one.
         journal = find_journal(self._directory)
         if journal != self._journal:
             keeper.look_at(journal)
@@ -85,11 +85,11 @@ class Follower:
         try:
             self._state = self._stepped(keeper, before)
         except NoJournalError:
-            return  # the run has not begun to store
+            return  # the run has not stored anything yet
         except Exception as error:  # noqa: BLE001 (whatever it is: the next look may succeed)
             kind = "" if isinstance(error, TradingError) else f"{type(error).__name__}: "
             self._state = msgspec.structs.replace(before, trouble=plain(f"{kind}{error}"))
-        with suppress(OSError):  # what is not told makes the backup look late
+        with suppress(OSError):  # a state that is not written makes the backup look late
             write_state(self._directory, self._state)
 
     def _stepped(self, keeper: BackupKeeper, before: BackupState) -> BackupState:

@@ -1,4 +1,4 @@
-"""What `bin/backup` does: backups of a run's journal, by the settings of that run."""
+"""The actions of `bin/backup`: backups of a run's journal, by the settings of that run."""
 
 import os
 from collections.abc import Iterator
@@ -24,22 +24,22 @@ from infra.venues.modes import read_run_name
 
 
 class Backups:
-    """The backups of one mode's journal; its settings are read once they are needed."""
+    """The backups of one mode's journal; the settings are read when needed."""
 
     def __init__(self, settings: Path | None, mode: str, run_dir: Path | None, var: Path) -> None:
-        """Read nothing yet.
+        """Keep the options; nothing is read yet.
 
         Args:
-            settings: file with what differs from the project's own.
-            mode: whose journal; each has a folder of its own at the place of the backups.
-            run_dir: of the run; None: the mode's own.
-            var: where those are.
+            settings: file with overrides of settings.yaml.
+            mode: of the journal; each has a folder of its own at the place of the backups.
+            run_dir: of the run; None: the mode's default.
+            var: folder of the default directories.
         """
         self._file, self._mode = settings, mode
         self._run_dir, self._var = run_dir, var
 
     def run(self) -> tuple[BackupState, list[str]]:
-        """Back a whole journal up, and return what was made and the names of what was removed.
+        """Back up a whole journal, and return the new backup and the names of removed ones.
 
         Raises:
             ConfigError: there is no journal, or the settings name no backups.
@@ -57,21 +57,21 @@ class Backups:
         return list_chains(place)
 
     def verify(self) -> Iterator[tuple[str, list[str]]]:
-        """Yield the name of each backup with what is wrong with it, a line each."""
+        """Yield the name of each backup with its problems, one line each."""
         place, key = opened(self._settings().backup, self._mode)
         for chain in find_chains(place):
             yield chain.name, problems(place, chain, key)
 
     def restore(self, directory: Path | None, until: Until, name: str | None) -> Restored:
-        """Make a journal of the newest backup, or of the one of a name.
+        """Restore the journal from the newest backup, or from a named one.
 
         Args:
-            directory: of the run that is to go on with it; None: as it was named.
-            until: which facts are wanted.
+            directory: of the run that will continue with it; None: the one given before.
+            until: which facts to restore.
             name: of the backup.
 
         Raises:
-            ConfigError: the backup is none, or is not whole, or there is a journal already.
+            ConfigError: there is no such backup, it is damaged, or there is a journal already.
             JournalError: the backups or the database cannot be reached.
         """
         settings, path = self._settings(), self._directory(directory)
@@ -93,10 +93,10 @@ class Backups:
 
 
 def opened(settings: BackupSettings, mode: str) -> tuple[BackupPlace, bytes]:
-    """Return where the backups of a mode's journal are, and their key.
+    """Return the place of a mode's backups, and their key.
 
     Raises:
-        ConfigError: there are none by the settings, or the key cannot be had.
+        ConfigError: the settings name none, or the key is not available.
     """
     if settings.url is None or settings.key is None:
         raise ConfigError("backup.url: expected the place of the backups, found null")
@@ -105,7 +105,7 @@ def opened(settings: BackupSettings, mode: str) -> tuple[BackupPlace, bytes]:
 
 
 def read_until(text: str | None) -> Until:
-    """Return which facts `--to` means: up to a number, or a time.
+    """Return which facts `--to` selects: up to a fact id, or a time.
 
     Raises:
         ConfigError: it is neither.

@@ -1,4 +1,4 @@
-"""The books of a run, as its stored executions make them."""
+"""The books of a run, rebuilt from its stored executions."""
 
 from decimal import Decimal
 
@@ -8,7 +8,7 @@ from infra.store.journal import JournalStore
 
 
 def books_of(journals: JournalStore, rules: TradingRules) -> tuple[Decimal, list[Position]]:
-    """Return balance and open positions; while connected."""
+    """Return balance and open positions; requires a connection to the journal."""
     journal = journals.open("runtime", lambda: None)
     balance, positions = rules.fills.initial_balance, []
     for asset in rules.assets:

@@ -1,4 +1,4 @@
-"""The journal of a run, copied while no run uses it."""
+"""Copies the journal of a run while no run uses it."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,7 +17,7 @@ _PATIENCE_MS = 5_000
 
 
 def copied(source: Location, target: Location) -> list[TableSum]:
-    """Copy a journal to where none is, and return what both sides hold of each table.
+    """Copy a journal to a new place, and return the sums of each table on both sides.
 
     Raises:
         ConfigError: there is no journal, there is one at the target, or a run uses either.
@@ -39,7 +39,7 @@ def copied(source: Location, target: Location) -> list[TableSum]:
 
 
 def _open(location: Location, held: ExitStack) -> Engine:
-    """Open a database of the newest version, to which nobody else writes."""
+    """Open a database of the newest version, with no other writers."""
     engine = open_engine(location, busy_timeout_ms=_PATIENCE_MS)
     held.callback(engine.release)
     try:
@@ -52,7 +52,7 @@ def _open(location: Location, held: ExitStack) -> Engine:
 
 
 def _demand_as_secret(source: Location, target: Location) -> None:
-    """Let no readable file be made of one that is encrypted; a server's disk is its own."""
+    """Refuse to copy an encrypted file to an unencrypted one; a server handles its own disk."""
     if not isinstance(source, Path) or not isinstance(target, Path):
         return
     if key_of(source) and not key_of(target):
@@ -63,7 +63,7 @@ def _demand_as_secret(source: Location, target: Location) -> None:
 
 
 def _hold(locations: list[Location], held: ExitStack) -> None:
-    """Let no run use the directory of a file meanwhile; a server keeps others away by itself."""
+    """Lock the directory of a file against runs; a server keeps others away by itself."""
     files = [location for location in locations if isinstance(location, Path)]
     for folder in {file.parent.resolve() for file in files}:
         lock = FileLock(folder / RUN_LOCK, f"{folder}: a run uses this directory")

@@ -1,4 +1,4 @@
-"""Pairs that commands have added, and that the venue offers no more at a later start."""
+"""Finds pairs added by commands that the venue no longer lists at a later start."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from infra.venues.bybit.starting import Ask
 from infra.venues.bybit.venues import Venue
 
 _SECOND_LOOK_S = 3.0
-"""After which the venue must say again that it offers a pair no more."""
+"""Time after which the venue must confirm that it no longer lists a pair."""
 
 
 def delisted(
@@ -24,14 +24,14 @@ def delisted(
     *,
     sleep: Callable[[float], None] = time.sleep,
 ) -> dict[str, str]:
-    """Return which pairs were added by a command and are traded at the venue no more, and why.
+    """Return which pairs were added by a command and are no longer traded at the venue, and why.
 
-    What the settings' file names is its owner's to change; such a pair is not looked at.
+    Pairs named in the settings file are up to its owner, and not checked.
 
     Args:
-        venue: is asked; no key is needed.
-        changes: that were stored, oldest first.
-        ask: puts each question to the venue.
+        venue: to query; no key is needed.
+        changes: stored ones, oldest first.
+        ask: sends each query to the venue.
         sleep: waits some seconds.
 
     Raises:
@@ -54,20 +54,20 @@ def delisted(
 
 
 def _why_not(rest: BybitRest, symbol: str) -> str:
-    """Return why a pair cannot be traded for certain; empty where it can, or nobody knows."""
+    """Return why a pair definitely cannot be traded; empty if it can, or if that is unknown."""
     try:
         find_listing(rest, symbol, Decimal(1))
     except NotListedError as error:
         return str(error)
     except NotTradableError:
-        return ""  # the answer could not be read; whoever prepares the account asks again
+        return ""  # the answer could not be read; preparing the account asks again
     return ""
 
 
 def told(why: str) -> str:
-    """Return what the operator hears of it.
+    """Return the notice to the operator.
 
     Args:
-        why: as `delisted` has it.
+        why: as returned by `delisted`.
     """
     return f"{why}; it was added by a command, opens nothing more, and is removed once it is flat"

@@ -1,4 +1,4 @@
-"""A run's directory: whose it is, and for how long."""
+"""A run's directory, and its lock."""
 
 from pathlib import Path
 
@@ -9,13 +9,13 @@ from infra.settings import Settings
 
 
 class RunDirectory:
-    """Where one run keeps its journal; held by one process at a time."""
+    """The directory of one run; locked by one process at a time."""
 
     def __init__(self, path: Path, settings: Settings) -> None:
-        """Make the directory, take hold of it, and make it encrypted where that is wanted.
+        """Create and lock the directory, and encrypt it if configured.
 
         Raises:
-            ConfigError: another process holds it, it cannot be made, or see `prepare_encryption`.
+            ConfigError: another process holds it, it cannot be created; see `prepare_encryption`.
         """
         self.path = path
         try:
@@ -30,5 +30,5 @@ class RunDirectory:
             raise
 
     def release(self) -> None:
-        """Let another process take it."""
+        """Release the lock."""
         self._lock.release()

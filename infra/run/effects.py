@@ -1,4 +1,4 @@
-"""What was set and changes nothing in a run, or less than its name says."""
+"""Settings that have no effect in a run, or less than their names suggest."""
 
 import os
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from infra.venues.modes import Mode
 
 
 def warn_of_doubts(source: SettingsSource) -> None:
-    """Log which settings hardly do what was meant."""
+    """Log which settings hardly do what was intended."""
     for line in doubts(source.merged()):
         logger.warning("{}", line)
 

@@ -1,4 +1,4 @@
-"""Whether a run directory is encrypted as the settings want it, before anything is stored in it."""
+"""Checks, before anything is stored, that a run directory is encrypted as configured."""
 
 from pathlib import Path
 
@@ -10,11 +10,11 @@ from infra.store.sqlite.driver import demand_sqlcipher
 
 
 def prepare_encryption(settings: Settings, directory: Path) -> None:
-    """Make the data key of a new directory, or refuse one that is not as it is wanted.
+    """Create the data key of a new directory, or refuse one that is not as configured.
 
     Raises:
-        ConfigError: it holds files that are not encrypted, or they are and should not be, or there
-            is no key.
+        ConfigError: it holds unencrypted files, or encrypted ones that should not be, or there is
+            no key.
     """
     vault = vault_of(directory)
     if not settings.storage.encryption:

@@ -1,4 +1,4 @@
-"""The journal of a run: fresh over candle files, else its mode's own, for ever."""
+"""The journal of a run: fresh for candle files, otherwise its mode's own, permanently."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -23,9 +23,9 @@ from infra.trace.recording import forget_traces
 def open_fresh_journals(
     settings: Settings, directory: Path, mode: str, now_ms: Callable[[], int]
 ) -> JournalStore:
-    """Open a fresh journal for a run over candle files; the one of an earlier run is replaced.
+    """Open a fresh journal for a run over candle files, replacing that of an earlier run.
 
-    It is a file whatever the settings say: the candles are the facts, and it is made anew.
+    It is a file whatever the settings say: the candles are the facts, and it can be made again.
 
     Raises:
         ConfigError: the journal there is not of this mode, and would be lost.
@@ -53,17 +53,17 @@ def open_fresh_journals(
 
 
 def record_assets(journals: JournalStore, rules: TradingRules) -> None:
-    """Store shares and instruments where they differ from those stored; while connected."""
+    """Store shares and instruments if they differ from those stored; requires a connection."""
     runtime = journals.open("runtime", lambda: None)
     for asset in rules.assets:
         runtime.record_asset(asset)
 
 
 def claim_journals(journals: JournalStore, location: Location, mode: str) -> str | None:
-    """Make a journal a mode's own, for ever; while connected.
+    """Claim a journal for a mode, permanently; requires a connection.
 
     Returns:
-        Why nothing more can be stored in one that is its own already; None: it can.
+        Why nothing more can be stored in one that the mode owns already; None: it can.
     """
     known = journals.read_meta("mode")
     if known not in (None, mode):
@@ -82,32 +82,32 @@ def claim_journals(journals: JournalStore, location: Location, mode: str) -> str
 
 
 def reserve_of(settings: Settings, directory: Path) -> Reserve:
-    """Return the reserve of a run's journal; one process at a time may have it."""
+    """Return the reserve of a run's journal; one process at a time may use it."""
     file = journal_file(directory, settings.database).with_suffix(".reserve")
     return Reserve(file, cipher=cipher_of(directory, RESERVE))
 
 
 def make_room(settings: Settings, directory: Path) -> None:
-    """Give up the reserve's ballast where a full disk has no room for reading the journal."""
+    """Give up the reserve's ballast if a full disk has no room for reading the journal."""
     reserve = reserve_of(settings, directory)
     reserve.make_room()
     reserve.close()
 
 
 def demand_room(journals: JournalStore, directory: Path, why: str, held: Iterable[str]) -> None:
-    """Let a start without room on the disk go on only where something is to be protected.
+    """Let a start on a full disk continue only if there is something to protect.
 
-    It opens nothing then: no grant and no entry can be stored, and none is allowed while the
+    It opens nothing then: no approval and no entry can be stored, and none is allowed while the
     reserve lacks its space.
 
     Args:
         journals: of the run.
         directory: of the run.
-        why: it has no room.
-        held: what is open at the exchange.
+        why: the disk has no room.
+        held: open positions at the exchange.
 
     Raises:
-        JournalFullError: nothing is.
+        JournalFullError: there is nothing to protect.
     """
     protects = [
         *(["records in the reserve"] if journals.reserve.records() else []),

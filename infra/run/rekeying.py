@@ -1,7 +1,7 @@
-"""A run directory under another key: all that a run has stored is encrypted anew.
+"""Changes the key of a run directory: everything that a run has stored is re-encrypted.
 
-The vault holds both data keys until all files are done, so that an interrupted change goes on where
-it was, and no file is ever left that nothing opens.
+The vault holds both data keys until all files are done, so that an interrupted change can continue,
+and no file is ever left that cannot be opened.
 """
 
 from collections.abc import Sequence
@@ -34,18 +34,18 @@ _LOGS = ("logs/*.jsonl*", "sim-exchange.log", "web.log")
 
 
 def rekey(directory: Path, sources: Sequence[str]) -> list[Path]:
-    """Encrypt a run directory under a new data key, which any one of the sources opens.
+    """Encrypt a run directory with a new data key, which any one of the sources opens.
 
     Args:
-        directory: of a run that is not running; it may be one that is not encrypted, or none yet.
-        sources: of keys; without any it is decrypted.
+        directory: of a stopped run; it may be unencrypted, or not exist yet.
+        sources: of keys; without any the directory is decrypted.
 
     Returns:
-        Logs of before, which are not encrypted and for people to delete.
+        Earlier logs, which are not encrypted and left for the user to delete.
 
     Raises:
-        ConfigError: a run uses it, a key cannot be had, or the disk has no room. The same again
-            finishes what was begun; with other sources that is finished first.
+        ConfigError: a run uses it, a key is not available, or the disk is full. Repeating the same
+            call finishes it; with other sources the earlier change is finished first.
     """
     with ExitStack() as held:
         make_folder(directory)
@@ -58,7 +58,7 @@ def rekey(directory: Path, sources: Sequence[str]) -> list[Path]:
 
 
 def allow(directory: Path, source: str) -> None:
-    """Let another key, or a passphrase, open a run directory too.
+    """Allow another key, or a passphrase, to open a run directory.
 
     Raises:
         ConfigError: it is not encrypted, cannot be opened, or the source has no key.
@@ -106,7 +106,7 @@ def _convert(directory: Path, old: Vault | None, new: Vault | None) -> None:
     journal = find_journal(directory)
     if isinstance(journal, Path) and journal.is_file():
         rekey_file(journal, *keys(JOURNAL))
-    for reserve in directory.glob(_RESERVES):  # nothing waits in it, and the next start makes one
+    for reserve in directory.glob(_RESERVES):  # nothing waits in it, and the next start creates one
         reserve.unlink()
     for pattern, purpose, rewrite in _FILES:
         before, after = (Cipher(key) for key in keys(purpose))

@@ -1,4 +1,4 @@
-"""The journal of a run, made of a backup where none is."""
+"""Restores the journal of a run from a backup."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -27,18 +27,18 @@ def restored(
     target: Location,
     until: Until = ALL,
 ) -> Restored:
-    """Make the journal of a run directory from a chain; no run may use it meanwhile.
+    """Create the journal of a run directory from a chain; no run may use it meanwhile.
 
     Args:
-        place: where the chain lies.
+        place: of the chain.
         key: 32 bytes.
-        chain: which.
-        directory: of the run that is to go on; made, where it is not there.
-        target: where its journal is to be.
-        until: which facts are wanted.
+        chain: to restore.
+        directory: of the run that will continue; created if missing.
+        target: location of its journal.
+        until: which facts to restore.
 
     Raises:
-        BadDataError: the chain is not whole; nothing is left at the target then.
+        BadDataError: the chain is damaged; nothing is left at the target.
         ConfigError: there is a journal already, or no such fact, or the journal differs.
         JournalError: the place or the database cannot be reached.
     """
@@ -88,7 +88,7 @@ def _restored(
 
 
 def choose_chain(place: BackupPlace, name: str | None = None) -> Chain:
-    """Return the newest chain that is whole, or the one of a name.
+    """Return the newest finished chain, or a named one.
 
     Raises:
         ConfigError: there is none.

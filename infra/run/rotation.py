@@ -1,4 +1,4 @@
-"""Lets another key of the account take over while a run trades, once the keystore has one."""
+"""Switches to another key of the account during a run, once the keystore has one."""
 
 import threading
 import time
@@ -28,24 +28,24 @@ from infra.venues.paper.connection import PaperConnection
 _LOOK_S = 1.0
 _DAY_S = 86_400.0
 _WARNED_DAYS = 14
-"""Before a key expires, each day is told."""
+"""Days before a key expires on which the operator is notified daily."""
 Tell = Callable[[str, str, str], None]
 
 
 class KeyRotation:
-    """Looks at the keystore, and at the exchange's own word on when the key expires."""
+    """Checks the keystore for new keys, and the exchange for when the key expires."""
 
     def __init__(
         self, folder: Path | None, mode: str, account: BybitConnection, journal: Path, tell: Tell
     ) -> None:
-        """Look at nothing yet.
+        """Prepare the thread; nothing is checked yet.
 
         Args:
             folder: of the keystore; None: keys come from the environment.
-            mode: whose key.
-            account: that trades by it.
-            journal: run directory, whose journal says what is settled.
-            tell: tells the operator, by key, title and detail.
+            mode: of the key.
+            account: that uses the key.
+            journal: run directory, whose journal tells what is settled.
+            tell: notifies the operator; takes key, title and detail.
         """
         self._folder, self._mode, self._account = folder, mode, account
         self._directory, self._tell = journal, tell
@@ -55,22 +55,22 @@ class KeyRotation:
         self._thread = threading.Thread(target=self._watch, name="keys", daemon=True)
 
     def start(self) -> None:
-        """Begin to look; once."""
+        """Start checking; once."""
         self._thread.start()
 
     def close(self) -> None:
-        """Look no more; a key that is being tried is tried again at the next start."""
+        """Stop checking; a key that is being tried is tried again at the next start."""
         self._is_over.set()
         self._thread.join(_LOOK_S)
 
     def try_next(self) -> None:
-        """Let each key take over that waits for it; told and stored either way."""
+        """Try each waiting key; the result is reported and stored either way."""
         if self._folder is None:
             return
         store = Keystore(self._folder)
         for name, entry in store.entries().items():
             mode, asset = asset_of(name)
-            # A key for an asset that had none at the start is taken by the next one.
+            # A key for an asset that had none at the start takes effect at the next start.
             is_used = not asset or asset in self._account.asset_rests
             if mode == self._mode and is_used and entry.next is not None:
                 self._try(store, name, entry.next)
@@ -121,7 +121,7 @@ class KeyRotation:
                 self._tell(f"key-expiry/{asset}{days}", title, "make another, and bin/keys rotate")
 
     def _is_settled(self) -> bool:
-        """Tell whether no order is unanswered, and all assets are as the exchange has them."""
+        """Tell whether no order is unanswered, and all assets match the exchange."""
         location = find_journal(self._directory)
         if unanswered_orders(location):
             return False
@@ -137,7 +137,7 @@ class KeyRotation:
 
 
 def _after(tried: Pair, used: Pair | None, refused: str, entry: Entry | None) -> Entry | None:
-    """Return what an entry is after a key was tried; meanwhile it may have been changed again."""
+    """Return an entry after a key was tried; it may have been changed again meanwhile."""
     if entry is None:
         return None
     following = None if entry.next == tried else entry.next
@@ -162,7 +162,7 @@ def key_rotation(
     directory: Path,
     tell: Tell,
 ) -> Iterator[None]:
-    """Have the keys looked after, where the run trades an account by one."""
+    """Check the keys during a run, if it trades an account."""
     if not isinstance(account, BybitConnection):
         yield
         return

@@ -1,4 +1,4 @@
-"""A start that waits for the exchange: who is told, and what the operator can ask meanwhile."""
+"""A start that waits for the exchange: notifications, and what the operator can query meanwhile."""
 
 import time
 from collections.abc import Callable
@@ -27,16 +27,16 @@ from infra.store.opening import open_store
 from infra.venues.bybit.starting import StartWait
 
 _TOLD_AGAIN_MS = HOUR_MS
-"""Starts that wait one after the other are told as often."""
+"""Interval between notifications of waiting starts."""
 _LAST_WORDS_S = 3.0
 _GRACE_S = 60.0
-"""Of the service manager, for what comes after the pause."""
+"""Extra time asked of the service manager, for what follows the pause."""
 
 
 class StartWaitRoom:
-    """Tells that the start waits, by every way; opened by the first pause, closed before it trades.
+    """Reports on all channels that the start waits; opened at the first pause.
 
-    Nothing here can end the start: what cannot be told is logged.
+    Nothing here can end the start: what cannot be reported is logged.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class StartWaitRoom:
         screen: Screen,
         service: ServiceManager,
     ) -> None:
-        """Open nothing yet."""
+        """Keep the options; nothing is opened yet."""
         self._settings, self._directory, self._mode = settings, directory, mode
         self._screen, self._service = screen, service
         self._held = ExitStack()
@@ -55,11 +55,11 @@ class StartWaitRoom:
         self._why = ""
 
     def on_wait(self, wait: StartWait) -> None:
-        """Tell of a pause; see `infra.venues.bybit.starting.WaitListener`."""
+        """Report a pause; see `infra.venues.bybit.starting.WaitListener`."""
         self._why = f"the start waits for the exchange: {wait.why}"
         pause = f"asked again in {wait.pause_s:.0f} s, for {wait.left_s:.0f} s at most"
         logger.warning("{}; {}", self._why, pause)
-        if self._screen.is_terminal:  # which shows no line of the log yet
+        if self._screen.is_terminal:  # the service shows no line of the log yet
             text = f"{self._why}; {pause}. Ctrl-C ends it."
             self._screen.print(text, style="yellow", highlight=False, soft_wrap=True)
         self._service.waiting(self._why, wait.pause_s + _GRACE_S)
@@ -69,12 +69,12 @@ class StartWaitRoom:
             self._guarded(lambda: self._tell_people(wait))
 
     def on_answer(self) -> None:
-        """Tell that the start goes on."""
+        """Report that the start continues."""
         logger.info("the exchange answers, the start continues")
         self._why = "the system is starting"
 
     def close(self) -> None:
-        """Tell nothing more, and free the address of the control interface; may be called twice."""
+        """Stop reporting, and free the address of the control interface; may be called twice."""
         self._guarded(self._held.close)
 
     def _guarded(self, step: Callable[[], object]) -> None:
@@ -83,7 +83,7 @@ class StartWaitRoom:
         except (TradingError, OSError) as error:
             logger.warning("while the start waits: {}", error)
 
-    # The operator's questions.
+    # The operator's commands.
 
     def _take_questions(self) -> None:
         control = self._settings.control
@@ -111,7 +111,7 @@ class StartWaitRoom:
         title = f"Noted in the file PANIC, and done as soon as the exchange answers: {self._why}"
         return Reply(code=ReplyCode.LATE, title=title)
 
-    # People.
+    # Notifications.
 
     def _tell_people(self, wait: StartWait) -> None:
         location = find_journal(self._directory)

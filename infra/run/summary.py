@@ -1,4 +1,4 @@
-"""What a run over candle files came to."""
+"""The summary of a run over candle files."""
 
 from collections.abc import Mapping
 
@@ -22,18 +22,18 @@ def replay_summary(
     seconds: float,
     candles_played: int,
 ) -> RunSummary:
-    """Return the summary of a run that is over; while connected.
+    """Return the summary of a finished run; requires a connection.
 
     Args:
         journals: of the run.
         rules: of the run.
-        candles: that were to be played, by asset.
+        candles: to be played, by asset.
         restarts: of actors, by address.
-        given_up: why, by address.
-        last_ms: the newest close that was played.
-        is_complete: all were played.
-        seconds: it took.
-        candles_played: how many were.
+        given_up: causes, by address.
+        last_ms: the last played close.
+        is_complete: whether all were played.
+        seconds: duration of the run.
+        candles_played: number of played candles.
     """
     balance, positions = books_of(journals, rules)
     samples = journals.samples()

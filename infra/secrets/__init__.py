@@ -1,1 +1,1 @@
-"""What is kept secret on the disk: keys, and what is sealed under them."""
+"""Secrets on disk: keys, and data encrypted with them."""

@@ -1,4 +1,4 @@
-"""Files of a run directory, written anew under another key, each whole or not at all."""
+"""Re-encrypts files of a run directory with another key, each whole or not at all."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,18 +8,18 @@ from infra.files import write_whole
 from infra.secrets.cipher import PLAIN, Cipher
 
 Rewrite = Callable[[bytes, Cipher, Cipher], bytes]
-"""Returns what a file holds, of the first cipher, under the second.
+"""Returns the content of a file, decrypted with the first cipher and encrypted with the second.
 
 Raises:
-    BadDataError: it is not of the first.
+    BadDataError: it was not encrypted with the first.
 """
 
 
 def rewrite_file(file: Path, rewrite: Rewrite, old: Cipher, new: Cipher) -> None:
-    """Put a file under another key, unless it is under it already; one in the open is taken too.
+    """Re-encrypt a file with another key, unless it has it already; plain files are accepted.
 
     Raises:
-        ConfigError: it is under neither, or the disk has no room.
+        ConfigError: it has neither key, or the disk is full.
     """
     content = file.read_bytes()
     for cipher in (new, old, PLAIN):
@@ -41,18 +41,18 @@ def _replace(file: Path, content: bytes) -> None:
 
 
 def rewrite_lines(content: bytes, old: Cipher, new: Cipher) -> bytes:
-    """Return lines; half a line at the end is left out. See `Rewrite`."""
+    """Return the lines re-encrypted, without an incomplete last one. See `Rewrite`."""
     whole = content[: content.rfind(b"\n") + 1].splitlines()
     return b"".join(new.line(_plain_line(line, old)) + b"\n" for line in whole)
 
 
 def rewrite_line(content: bytes, old: Cipher, new: Cipher) -> bytes:
-    """Return one line without an end. See `Rewrite`."""
+    """Return a single line, without a line end, re-encrypted. See `Rewrite`."""
     return new.line(_plain_line(content, old))
 
 
 def rewrite_whole(content: bytes, old: Cipher, new: Cipher) -> bytes:
-    """Return what is sealed as a whole. See `Rewrite`."""
+    """Return a file that is sealed as a whole, re-encrypted. See `Rewrite`."""
     return new.seal(_plain(old.unseal(content)))
 
 

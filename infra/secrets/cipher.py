@@ -1,4 +1,4 @@
-"""What the files of a run directory are written through: encrypted, or as they are."""
+"""The ciphers of files in a run directory: encryption, or none."""
 
 import base64
 from binascii import Error as NotBase64Error
@@ -11,10 +11,10 @@ from infra.secrets.vault import vault_of
 
 
 class Cipher:
-    """Seals bytes under one key; without a key it changes nothing."""
+    """Encrypts with one key; without a key it changes nothing."""
 
     def __init__(self, key: bytes | None) -> None:
-        """Take a key of 32 bytes; None: what is written is not encrypted."""
+        """Take a key of 32 bytes; None: no encryption."""
         self._key = key
 
     @property
@@ -23,23 +23,23 @@ class Cipher:
         return self._key is not None
 
     def seal(self, text: bytes) -> bytes:
-        """Return bytes as they are to be stored."""
+        """Return bytes in the form to store."""
         return text if self._key is None else seal(self._key, text)
 
     def unseal(self, stored: bytes) -> bytes:
-        """Return what `seal` was given.
+        """Return the bytes that `seal` was given.
 
         Raises:
-            BadDataError: it is under another key, not encrypted at all, or damaged.
+            BadDataError: they have another key, are not encrypted at all, or are damaged.
         """
         return stored if self._key is None else unseal(self._key, stored)
 
     def line(self, text: bytes) -> bytes:
-        """Return a line as it is to be stored, without its end."""
+        """Return a line in the form to store, without its line end."""
         return text if self._key is None else base64.b64encode(seal(self._key, text))
 
     def read_line(self, stored: bytes) -> bytes:
-        """Return what `line` was given. Raises as `unseal`."""
+        """Return the line that `line` was given. Raises as `unseal`."""
         if self._key is None:
             return stored
         try:
@@ -50,16 +50,16 @@ class Cipher:
 
 
 STATE: Final = "state"
-"""The purpose of the key of what an exchange on this machine remembers."""
+"""Purpose of the key for the state of an exchange on this machine."""
 PLAIN: Final = Cipher(None)
-"""Changes nothing."""
+"""A cipher that changes nothing."""
 
 
 def cipher_of(directory: Path, purpose: str) -> Cipher:
     """Return the cipher of a kind of files in a run directory.
 
     Raises:
-        ConfigError: the directory is encrypted, and its key cannot be had.
+        ConfigError: the directory is encrypted, and its key is not available.
     """
     vault = vault_of(directory)
     return Cipher(None if vault is None else vault.key(purpose))

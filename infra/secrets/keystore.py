@@ -1,9 +1,9 @@
-"""Keys of exchanges in a folder of their own: encrypted, each under the mode that trades by it.
+"""Exchange keys in a folder of their own: encrypted, each under the mode that uses it.
 
 An asset of a mode may have a key of its own, under MODE/ASSET.
 
-The folder has a vault as an encrypted run directory has. A key that is to take over lies beside the
-one in use until the run has tried it, which alone makes it the one in use.
+The folder has a vault, like an encrypted run directory. A new key is kept beside the one in use
+until the run has tried it; only that puts it into use.
 """
 
 import time
@@ -21,9 +21,9 @@ from infra.secrets.vault import Vault, new_vault, vault_of
 
 FILE: Final = "credentials.sealed"
 CREDENTIALS: Final = "credentials"
-"""The purpose of their key."""
+"""Purpose of the encryption key."""
 _PATIENCE_S, _LOOK_S = 5.0, 0.05
-"""A change takes milliseconds, whoever makes it."""
+"""Longest wait for the lock: a change takes only milliseconds."""
 _opened: Final[set[str]] = set()
 
 
@@ -33,31 +33,31 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     api_key: str
     api_secret: str
     ips: tuple[str, ...] = ()
-    """Addresses that it must allow, those of reserves included."""
+    """IP addresses that it must allow, including those of standby machines."""
 
     def __repr__(self) -> str:
         return "<a key>"
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """What a mode trades by."""
+    """The keys of a mode, or of one of its assets."""
 
     used: Pair
     next: Pair | None = None
-    """Is to take over."""
+    """The key that is to replace it."""
     refused: str = ""
-    """Why the newest one that was to take over did not; empty: it did."""
+    """Why the last replacement failed; empty: it did not."""
 
 
 class Keystore:
     """The keys in a folder; safe from several processes."""
 
     def __init__(self, folder: Path) -> None:
-        """Name the folder; it may not exist yet."""
+        """Take the folder, which may not exist yet."""
         self._folder, self.file = folder, folder / FILE
 
     def entries(self) -> dict[str, Entry]:
-        """Return what there is, by mode, or mode and asset.
+        """Return all entries by mode, or by mode and asset.
 
         Raises:
             ConfigError: it cannot be opened, or is damaged.
@@ -79,10 +79,10 @@ class Keystore:
         self.update(name, lambda _: entry)
 
     def update(self, name: str, change: Callable[[Entry | None], Entry | None]) -> None:
-        """Store what is made of an entry, as it is while nobody else changes it.
+        """Replace an entry by a function of it, under a lock.
 
         Raises:
-            ConfigError: it cannot be opened or written, or another program does not let it go.
+            ConfigError: it cannot be opened or written, or another program holds the lock.
         """
         lock = self._lock()
         try:
@@ -110,10 +110,10 @@ class Keystore:
                 time.sleep(_LOOK_S)
 
     def begin(self, source: str) -> None:
-        """Make the folder, encrypted under the key of a source, unless there is one.
+        """Create the folder, encrypted with the key of a source, unless it exists.
 
         Raises:
-            ConfigError: it cannot be made, or there is no key.
+            ConfigError: it cannot be created, or there is no key.
         """
         make_folder(self._folder, mode=0o700)
         if vault_of(self._folder) is None:
@@ -127,7 +127,7 @@ class Keystore:
 
 
 def opened_keys() -> tuple[str, ...]:
-    """Return each key and secret that this process has read, which it must never show."""
+    """Return all keys and secrets read by this process, which it must never show."""
     return tuple(_opened)
 
 
@@ -143,7 +143,7 @@ def asset_of(name: str) -> tuple[str, str]:
 
 
 def entry_of(folder: Path, name: str) -> Entry:
-    """Return what a mode, or an asset of it, trades by.
+    """Return the entry of a mode, or of one of its assets.
 
     Raises:
         ConfigError: there is none, or the keystore cannot be opened.

@@ -1,7 +1,7 @@
-"""Keys of 32 bytes, and what is encrypted and authenticated under them.
+"""Keys of 32 bytes, and authenticated encryption with them.
 
-A key is made of a passphrase by argon2id, which is slow on purpose, or of another key by HKDF: one
-key each for what lies in different places, so that none tells anything of another. Sealed bytes are
+A key is derived from a passphrase by argon2id, which is slow on purpose, or from another key by
+HKDF: a separate key for each purpose, so that none reveals anything about another. Sealed bytes are
 a nonce (12), the encrypted text and a tag (16) of AES-256-GCM. Nonces are drawn at random: one key
 seals at most 2**32 texts.
 """
@@ -23,12 +23,12 @@ PACKAGES: Final = (
 
 
 def new_key() -> bytes:
-    """Return a key that nobody knows."""
+    """Return a new random key."""
     return os.urandom(KEY_BYTES)
 
 
 def new_salt() -> bytes:
-    """Return a salt for `stretched_key`; it is no secret, and lies beside what is sealed."""
+    """Return a salt for `stretched_key`; it is not secret, and stored beside what is sealed."""
     return os.urandom(SALT_BYTES)
 
 
@@ -49,8 +49,8 @@ def derived_key(key: bytes, purpose: str) -> bytes:
     """Return the key for one purpose.
 
     Args:
-        key: drawn at random, or stretched; no passphrase.
-        purpose: what it is for; other words give another key.
+        key: random, or stretched; not a passphrase.
+        purpose: of the derived key; another text gives another key.
 
     Raises:
         ConfigError: the packages for it are not installed.
@@ -64,12 +64,12 @@ def derived_key(key: bytes, purpose: str) -> bytes:
 
 
 def seal(key: bytes, text: bytes, beside: bytes = b"") -> bytes:
-    """Return a text encrypted.
+    """Return an encrypted text.
 
     Args:
         key: of 32 bytes.
         text: of any length below 2 GiB.
-        beside: what lies beside it in the open, and must not be changed either.
+        beside: associated plain data, which is authenticated too.
 
     Raises:
         ConfigError: the packages for it are not installed.
@@ -86,7 +86,7 @@ def unseal(key: bytes, sealed: bytes, beside: bytes = b"") -> bytes:
     """Return the text that `seal` was given.
 
     Raises:
-        BadDataError: it was sealed under another key, or was changed, or what lies beside it was.
+        BadDataError: it was sealed with another key, or it or the associated data was changed.
         ConfigError: the packages for it are not installed.
     """
     try:

@@ -1,6 +1,6 @@
-"""Where keys come from: a credential of systemd, a file, the system's keyring, or a passphrase.
+"""The sources of keys: a systemd credential, a file, the system's keyring, or a passphrase.
 
-What lies there is the key as 64 hexadecimal digits; a passphrase is whatever people remember.
+The first three hold the key as 64 hexadecimal digits; a passphrase can be any text.
 """
 
 import os
@@ -24,7 +24,7 @@ _LONGEST_BYTES = 4_096
 
 
 class KeyMissingError(ConfigError):
-    """A source has no key here and now; another one may."""
+    """A source has no key available; another one may."""
 
 
 def key_of(source: str, salt: bytes = b"") -> bytes:
@@ -33,11 +33,11 @@ def key_of(source: str, salt: bytes = b"") -> bytes:
     Args:
         source: `credential:NAME`, `file:PATH`, `keyring:SERVICE/USER` or `passphrase`, which is
             asked for at the terminal.
-        salt: of a passphrase.
+        salt: for a passphrase.
 
     Raises:
-        KeyMissingError: it cannot be read, or is no key.
-        ConfigError: it is no source.
+        KeyMissingError: it cannot be read, or is not a key.
+        ConfigError: it is not a source.
     """
     if source == PASSPHRASE:
         return stretched_key(_asked("Passphrase of the keys: "), salt)
@@ -53,7 +53,7 @@ def key_of(source: str, salt: bytes = b"") -> bytes:
 
 
 def new_passphrase(salt: bytes) -> bytes:
-    """Let people choose a passphrase, and return its key.
+    """Prompt for a new passphrase, and return its key.
 
     Raises:
         ConfigError: it is too short, or not typed twice the same.
@@ -67,10 +67,10 @@ def new_passphrase(salt: bytes) -> bytes:
 
 
 def write_new_key(file: Path) -> None:
-    """Make a file with a new key, which nobody else may read.
+    """Create a file with a new key, readable only by its owner.
 
     Raises:
-        ConfigError: there is a file already, or none can be made.
+        ConfigError: the file exists already, or cannot be created.
     """
     try:
         number = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -1,9 +1,9 @@
 """The data key of a run directory, in a file that opens with any one of several other keys.
 
-Everything in the directory is encrypted under keys that are derived from the data key; `FILE` holds
-it sealed once for each source of a key. So a service starts by a credential of systemd, and people
-read what it has stored by a passphrase. While the directory is encrypted anew the file holds the
-former data key too.
+Everything in the directory is encrypted with keys derived from the data key; `FILE` holds the data
+key sealed once for each source of a key. So a service can start with a systemd credential, and the
+operator can read what it has stored with a passphrase. While the directory is being re-encrypted,
+the file holds the former data key too.
 """
 
 import base64
@@ -25,11 +25,11 @@ _FORMER: Final = b"former"
 
 
 class Slot(msgspec.Struct, frozen=True, kw_only=True):
-    """The data key, sealed under one other key."""
+    """The data key, sealed with one other key."""
 
     source: str
     salt: str = ""
-    """Of a passphrase, hex."""
+    """Salt of a passphrase, hex."""
     sealed: str
     """Base64."""
 
@@ -38,24 +38,24 @@ class _Content(msgspec.Struct, frozen=True, kw_only=True):
     format: int
     slots: tuple[Slot, ...]
     former: str | None = None
-    """The former data key, sealed under this one; empty: nothing was encrypted."""
+    """The former data key, sealed with this one; empty: nothing was encrypted."""
 
 
 class Vault:
     """An open data key."""
 
     def __init__(self, file: Path, data_key: bytes, content: _Content) -> None:
-        """Take what `read_vault` and `new_vault` have."""
+        """Constructed only by `read_vault` and `new_vault`."""
         self._file, self._data_key, self._content = file, data_key, content
 
     @property
     def sources(self) -> list[str]:
-        """Of the keys that open it."""
+        """Sources of the keys that open it."""
         return [slot.source for slot in self._content.slots]
 
     @property
     def is_changing(self) -> bool:
-        """Tell whether some files may still be under the former key, or not encrypted at all."""
+        """Tell whether some files may still have the former key, or not be encrypted at all."""
         return self._content.former is not None
 
     def key(self, purpose: str) -> bytes:
@@ -63,17 +63,17 @@ class Vault:
         return derived_key(self._data_key, purpose)
 
     def former_key(self, purpose: str) -> bytes | None:
-        """Return what `key` was before; None: nothing was encrypted."""
+        """Return the former value of `key`; None: nothing was encrypted."""
         if not self._content.former:
             return None
         sealed = base64.b64decode(self._content.former)
         return derived_key(unseal(self._data_key, sealed, _FORMER), purpose)
 
     def with_source(self, source: str) -> "Vault":
-        """Return a vault that this key opens too; on disk with `write`.
+        """Return a vault that this key opens too; stored by `write`.
 
         Raises:
-            ConfigError: there is no key, or it opens it already.
+            ConfigError: there is no key, or it opens the vault already.
         """
         if source in self.sources:
             raise ConfigError(f"{self._file}: {source} opens it already")
@@ -81,24 +81,24 @@ class Vault:
         return self._changed(msgspec.structs.replace(self._content, slots=slots))
 
     def renewed(self, sources: Sequence[str]) -> "Vault":
-        """Return one with another data key, which knows this one as its former; as above."""
+        """Return a vault with a new data key and this one as the former; stored by `write`."""
         made = new_vault(self._file.parent, sources)
         former = seal(made._data_key, self._data_key, _FORMER)  # noqa: SLF001 (of this class)
         return made.changing(base64.b64encode(former).decode())
 
     def changing(self, former: str = "") -> "Vault":
-        """Return one whose files are still to be encrypted under it."""
+        """Return a vault whose files are still to be re-encrypted."""
         return self._changed(msgspec.structs.replace(self._content, former=former))
 
     def finished(self) -> "Vault":
-        """Return one that knows no former key."""
+        """Return a vault without a former key."""
         return self._changed(msgspec.structs.replace(self._content, former=None))
 
     def write(self) -> None:
-        """Put it on the disk, whole or not at all.
+        """Store the vault, whole or not at all.
 
         Raises:
-            ConfigError: the disk has no room, or fails.
+            ConfigError: the disk is full, or fails.
         """
         content = msgspec.json.format(msgspec.json.encode(self._content)) + b"\n"
         try:
@@ -111,10 +111,10 @@ class Vault:
 
 
 def new_vault(directory: Path, sources: Sequence[str]) -> Vault:
-    """Return a vault with a new data key, on disk with `Vault.write`.
+    """Return a vault with a new data key, stored by `Vault.write`.
 
     Raises:
-        ConfigError: a source has no key, or a passphrase is the only one: no restart could type it.
+        ConfigError: a source has no key, or all are passphrases, which a restart cannot type.
     """
     if not set(sources) - {PASSPHRASE}:
         raise ConfigError(
@@ -129,7 +129,7 @@ def vault_of(directory: Path) -> Vault | None:
     """Return the vault of a run directory; None: nothing in it is encrypted.
 
     Raises:
-        ConfigError: it does not open, or the directory is being encrypted anew.
+        ConfigError: it cannot be opened, or the directory is being re-encrypted.
     """
     vault = read_vault(directory)
     if vault is not None and vault.is_changing:
@@ -140,7 +140,7 @@ def vault_of(directory: Path) -> Vault | None:
 
 
 def read_vault(directory: Path) -> Vault | None:
-    """Return it, even where the directory is being encrypted anew. See `vault_of`."""
+    """Return the vault, even if the directory is being re-encrypted. See `vault_of`."""
     file = directory / FILE
     try:
         found = file.stat()
@@ -151,7 +151,7 @@ def read_vault(directory: Path) -> Vault | None:
 
 @lru_cache(maxsize=64)
 def _opened(file: Path, _mtime_ns: int, _inode: int) -> Vault:
-    """Open a file, once as long as it is the same: a passphrase is asked for once."""
+    """Open a file; cached while it is unchanged, so that a passphrase is asked for only once."""
     try:
         content = msgspec.json.decode(file.read_bytes(), type=_Content)
     except (OSError, msgspec.DecodeError) as error:

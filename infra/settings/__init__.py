@@ -1,7 +1,7 @@
-"""The settings of a run: read, checked as a whole, and handed to the domain as its rules.
+"""The settings of a run: read, checked as a whole, and passed to the domain as its rules.
 
-The data's way: `tree` (files), `environment` (overrides), `sections` (types and ranges), `checks`
-(contradictions), `load` (all of it, and the report); `doubts` (what is allowed and odd).
+The data flow: `tree` (files), `environment` (overrides), `sections` (types and ranges), `checks`
+(contradictions), `load` (all of it, and the report); `doubts` (allowed but odd values).
 """
 
 from infra.settings.load import SettingsSource, default_dotenv, load_settings

@@ -1,4 +1,4 @@
-"""The other names themselves, by section: what people call these settings elsewhere."""
+"""Alternative names of settings, by section: what they are called elsewhere."""
 
 from collections.abc import Mapping
 
@@ -18,7 +18,7 @@ _TREND = (
     "trail_pct",
     "min_ratchet_pct",
 )
-"""Of confirmed_trend_long, where a file has one section for all of a strategy."""
+"""For confirmed_trend_long, if a file has one section for everything of a strategy."""
 
 _TREND_OTHERWISE = {
     "trailing_stop_pct": "trail_pct",
@@ -43,7 +43,7 @@ ASSET: Mapping[str, str] = {
     "group": "correlation_group",
     "max_holding_hours": "max_hold_hours",
 }
-"""In an asset's own mapping."""
+"""Names in an asset's own mapping."""
 
 _SHARES: Mapping[str, str] = {
     "per_asset_allocation_pct": "allocation_pct",
@@ -54,7 +54,7 @@ _SHARES: Mapping[str, str] = {
     "leverage": "leverage",
 }
 FOR_EACH_ASSET: Mapping[Key, Mapping[str, str]] = {("portfolio",): _SHARES, ("risk",): _SHARES}
-"""In a section, for each asset that does not say it itself."""
+"""Names in a section, for each asset without a value of its own."""
 
 _PORTFOLIO_OTHERWISE = {
     "max_portfolio_exposure": "max_total_exposure_pct",
@@ -163,4 +163,4 @@ SECTIONS: Mapping[Key, Mapping[str, Key]] = {
     _PER_ASSET: {name: (*_PER_ASSET, to) for name, to in _RESTS.items()},
     _GLOBAL: {name: (*_GLOBAL, to) for name, to in _OF_ALL.items()},
 }
-"""By section, in the order in which they are read: what each other name is read as."""
+"""What each alternative name is read as, by section, in reading order."""

@@ -1,6 +1,6 @@
-"""Other names under which settings are found in files, and what they are called here.
+"""Translates alternative names of settings in files to the names used here.
 
-Each value keeps its place and the name that its file gives it, so that errors speak of that one.
+Each value keeps its place and its name in the file, so that errors refer to that name.
 """
 
 from collections.abc import Mapping
@@ -16,23 +16,23 @@ _QUOTE = "USDT"
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """A value that a file has under another name."""
+    """A value that a file has under an alternative name."""
 
     place: Place
     """Its `setting` is the name in the file."""
     key: Key
-    """What it is read as."""
+    """The key it is read as."""
     value: str = ""
-    """What it is read as, where that is not what the file says."""
+    """The value it is read as, if that differs from the file's."""
 
     def __str__(self) -> str:
-        """Return a line for people."""
+        """Return a line for the user."""
         place = f"{self.place}: {self.place.setting}"
         return f"{place}: read as {show_key(self.key)}{f' = {self.value}' * bool(self.value)}"
 
 
 class Translation:
-    """A file's tree with the names of `settings.yaml`."""
+    """A file's tree, translated to the names of `settings.yaml`."""
 
     def __init__(self, tree: Node) -> None:
         """Translate a file's tree."""
@@ -47,11 +47,11 @@ class Translation:
 
     @property
     def aliases(self) -> tuple[Alias, ...]:
-        """What the file has under other names, in the order of its lines."""
+        """Values under alternative names, in the order of lines."""
         return tuple(sorted(self._aliases.values(), key=lambda alias: alias.place))
 
     def finish(self, merged: Node) -> Node:
-        """Return all files' tree with what this one says for each asset and names none."""
+        """Return the tree of all files with this file's values that are meant for every asset."""
         if self.tree.nearest(_ASSETS).content is merged.nearest(_ASSETS).content:
             return merged
         for name, node in self._for_each_asset:
@@ -81,7 +81,7 @@ class Translation:
             self._fill(asset)
 
     def _fill(self, asset: Key) -> None:
-        """Give an asset the pair's whole name, and what the file says for each asset."""
+        """Give an asset the full name of its pair, and the values meant for every asset."""
         entries = dict(self._entries(asset))
         symbol = entries.get("symbol")
         if symbol is not None and isinstance(symbol.content, str) and _is_base(symbol.content):
@@ -120,7 +120,7 @@ class Translation:
         self._tree = _set(self._tree, to, self._noted(node, key, to))
 
     def _noted(self, node: Node, key: Key, to: Key, value: str = "") -> Node:
-        # A section that was moved as a whole may hold more: the file's own name stays.
+        # A section that was moved as a whole may hold more: keep the file's own name.
         name = node.place.setting or show_key(key)
         place = replace(node.place, setting=name)
         self._aliases[name] = Alias(place, to, value)
@@ -138,7 +138,7 @@ def _is_base(text: str) -> bool:
 
 
 def _set(node: Node, key: Key, value: Node) -> Node:
-    """Return the tree with a value at a key, and the mappings on the way there."""
+    """Return the tree with a value set at a key, creating mappings on the way."""
     if not key:
         return value
     step, rest = key[0], key[1:]

@@ -1,4 +1,4 @@
-"""Contradictions of what one asset is traded by: its own settings, else its strategy's section."""
+"""Contradictions in the terms of one asset: its own settings, or else its strategy's section."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -19,19 +19,19 @@ from infra.settings.sections.whole import Settings
 from infra.settings.tree import Node
 
 _MAINTENANCE_MARGIN_RATE = Decimal("0.005")
-"""Bybit's lowest (BTCUSDT, first tier); where it is higher, liquidation is nearer still."""
+"""Bybit's lowest rate (BTCUSDT, first tier); with a higher one, liquidation is even nearer."""
 
 _EMA_CROSS_ORDER = (("strategy", "ema_short_period"), ("strategy", "ema_long_period"))
 
 
 def order_of_strategies(facts: Facts) -> Iterator[Problem]:
-    """Find periods of a strategy that some enabled asset has which are out of order."""
+    """Find out-of-order periods in the sections of strategies that enabled assets use."""
     if facts.may_trade(EMA_CROSS_SHORT):
         yield from facts.out_of_order((_EMA_CROSS_ORDER,), ())
 
 
 def of_each_asset(facts: Facts) -> Iterator[Problem]:
-    """Find what contradicts in each enabled asset."""
+    """Find contradictions in each enabled asset."""
     for asset in facts.enabled_assets():
         for check in _OF_AN_ASSET:
             with suppress(UnjudgedError):
@@ -67,7 +67,7 @@ def _stop_before_liquidation(facts: Facts, asset: Key) -> Iterator[Problem]:
 
 
 def _first_stop(facts: Facts, asset: Key) -> Effective | None:
-    """Return the nearer one of the fixed and the trailing stop."""
+    """Return the nearer of the fixed and the trailing stop."""
     names = ("stop_loss_pct", "trail_pct")
     found = [e for e in (facts.effective(asset, name) for name in names) if e.value is not None]
     return min(found, key=lambda each: each.value or Decimal(0), default=None)
@@ -87,7 +87,7 @@ def _own_parameters(facts: Facts, asset: Key) -> Iterator[Problem]:
 
 
 def foreign_strategies(settings: Settings, tree: Node) -> Iterator[Problem]:
-    """Find strategies named module:Class that cannot be made with their parameters."""
+    """Find strategies named module:Class that cannot be constructed with their parameters."""
     facts = Facts(tree, ())
     for index, asset in enumerate(settings.portfolio.assets):
         if not asset.enabled or asset.strategy in BUILT_IN:

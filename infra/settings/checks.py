@@ -1,7 +1,7 @@
 """Settings that are allowed one by one but contradict each other.
 
 The checks read the merged tree, not the finished settings, so that a contradiction is found in the
-same run as a wrong value elsewhere; what involves a wrong value is not judged.
+same run as a wrong value elsewhere; checks that involve a wrong value are skipped.
 """
 
 from collections import Counter
@@ -20,12 +20,12 @@ _RISING: tuple[tuple[Key, Key], ...] = (
     (("risk", "drawdown_levels", 0), ("risk", "drawdown_levels", 1)),
     (("portfolio", "coordination_window_ms"), ("strategy", "entry_max_age_ms")),
 )
-"""Pairs of which the first must be smaller."""
+"""Pairs whose first value must be smaller."""
 
 _NOT_FALLING: tuple[tuple[Key, Key], ...] = (
     (("supervision", "backoff_initial_seconds"), ("supervision", "backoff_max_seconds")),
 )
-"""Pairs of which the first may be equal to the second, but not greater."""
+"""Pairs whose first value may equal the second, but not be greater."""
 _SECRETS: Mapping[Key, str] = {
     ("exchange", "api_key"): "BYBIT_API_KEY",
     ("exchange", "api_secret"): "BYBIT_API_SECRET",
@@ -41,11 +41,11 @@ _SECRETS: Mapping[Key, str] = {
     ("events", "webhook_url"): "WEBHOOK_URL",
     ("events", "webhook_secret"): "WEBHOOK_SECRET",
 }
-"""Files are copied, shown and committed: these come from the environment alone."""
+"""Files are copied, shown and committed, so these come only from the environment."""
 
 
 def contradictions(tree: Node, wrong: Collection[Key]) -> list[Problem]:
-    """Return what contradicts; `wrong` are the keys that are known to be wrong by themselves."""
+    """Return the contradictions; `wrong` are the keys known to be wrong by themselves."""
     facts = Facts(tree, wrong)
     found: list[Problem] = []
     for check in _CHECKS:

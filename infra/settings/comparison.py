@@ -1,4 +1,4 @@
-"""Two runs' settings beside each other, in text; secrets differ without being shown."""
+"""Compares the settings of two runs as text; secrets are compared without being shown."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,23 +10,23 @@ from infra.settings.sections.assets import AssetSettings
 
 _HIDDEN = "secret "
 _PRIVATE = frozenset({"telegram_channel_id", "telegram_admin_chat_id", "telegram_user_ids"})
-"""No secrets, but nobody's business."""
+"""Not secret, but private."""
 ABSENT = "nothing"
-"""In place of a value that one of the two has not."""
+"""Stands for a value that one of the two does not have."""
 NONE = "none"
-"""In place of the null of a pair by which it has no such thing; without one, its section counts."""
+"""Stands for a pair's explicit null, "none"; without a value, its section counts."""
 
 
 def flat(settings: BaseModel, salt: str) -> dict[str, str]:
     """Return every setting as text by its key.
 
-    A secret is four digits of its salted hash: enough to see a change, too few to find it by.
+    A secret becomes four digits of its salted hash: enough to see a change, too few to guess it.
     """
     return dict(_flat(settings, "", salt))
 
 
 def differences(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
-    """Return what differs between two results of `flat` (of one salt), by key: was -> is now."""
+    """Return the differences of two results of `flat` with the same salt, by key: was -> is now."""
     found = {}
     for key in sorted({*old, *new}):
         was, is_now = old.get(key, ABSENT), new.get(key, ABSENT)
@@ -39,9 +39,9 @@ def differences(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str
 def differences_of_runs(
     one: Mapping[str, str], other: Mapping[str, str]
 ) -> dict[str, tuple[str, str]]:
-    """Return what differs between two runs' results of `flat`, by key, that of each.
+    """Return the differences between two runs' results of `flat`, by key, with both values.
 
-    Their salts differ: of a secret is known whether there is one, and not whether it is the same.
+    Their salts differ: it is known whether each has a secret, but not whether it is the same.
     """
     found = {}
     for key in sorted({*one, *other}):

@@ -1,4 +1,4 @@
-"""Settings that are obeyed as they are, and hardly do what whoever wrote them meant."""
+"""Settings that are valid, but hardly do what was intended."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -13,7 +13,7 @@ _LIMITS_ORDER: tuple[tuple[Key, Key], ...] = (
     (("risk", "drawdown_restore_pct"), ("risk", "drawdown_levels", 0)),
     (("risk", "drawdown_rearm_pct"), ("risk", "drawdown_levels", 1)),
 )
-"""Pairs of which the first had better be smaller."""
+"""Pairs whose first value should be smaller."""
 
 _WARMUP: Key = ("strategy", "warmup_candles")
 _TREND_PERIODS = (
@@ -26,7 +26,7 @@ _TREND_PERIODS = (
 
 
 def doubts(facts: Facts) -> list[str]:
-    """Return a line for each such setting of settings that are allowed."""
+    """Return a line for each such setting of valid settings."""
     found: dict[str, None] = {}
     for check in _CHECKS:
         with suppress(UnjudgedError):
@@ -84,7 +84,7 @@ def _entry_fits_limits(facts: Facts, asset: Key) -> Iterator[str]:
 
 def _allocation_fits_size(facts: Facts, asset: Key) -> Iterator[str]:
     limit: Key = ("portfolio", "max_position_size_pct")
-    # By volatility an entry can be smaller than its share, and then it fits.
+    # Sizing by volatility can make an entry smaller than its share, and then it fits.
     if facts.optional(limit) is None or flag(facts.text(("risk", "volatility_sizing"))):
         return
     share = facts.effective(asset, "allocation_pct")

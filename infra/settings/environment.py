@@ -56,21 +56,21 @@ _STRATEGIES: Mapping[str, str] = {
     "STOP_LOSS_PCT": "stop_loss_pct",
     "TAKE_PROFIT_PCT": "take_profit_pct",
 }
-"""Variables that hold for each asset, whichever its strategy, and the key of it."""
+"""Variables that apply to each asset, whatever its strategy, with their keys."""
 
 
 def read_names() -> frozenset[str]:
-    """Return the names of all variables that mean something in .env."""
+    """Return the names of all variables that have a meaning in .env."""
     return frozenset((*VARIABLES, _DEBUG))
 
 
 def read_variables(environ: Mapping[str, str], dotenv: Path | None) -> dict[str, Node]:
-    """Return the variables that are set; the process's own win over those of the .env file.
+    """Return the variables that are set; the process's own take precedence over the .env file's.
 
     An empty variable counts as not set.
 
     Raises:
-        UnreadableError: the .env file cannot be read, or a line of it is no NAME=value.
+        UnreadableError: the .env file cannot be read, or a line is not NAME=value.
     """
     known = (*VARIABLES, _DEBUG)
     found = {} if dotenv is None else read_dotenv(dotenv)
@@ -79,7 +79,7 @@ def read_variables(environ: Mapping[str, str], dotenv: Path | None) -> dict[str,
 
 
 def override(tree: Node, variables: Mapping[str, Node]) -> tuple[Node, list[Problem]]:
-    """Return the settings with the variables put in, and what is wrong with DEBUG_MODE."""
+    """Return the settings with the variables applied, and any problem with DEBUG_MODE."""
     for name, key in VARIABLES.items():
         if name in variables:
             tree = put(tree, key, _marked(variables[name], key))
@@ -98,7 +98,7 @@ def override(tree: Node, variables: Mapping[str, Node]) -> tuple[Node, list[Prob
 
 
 def _for_each_strategy(tree: Node, setting: str, node: Node) -> Node:
-    """Return the tree with a value also where assets find it that say it or are of another one."""
+    """Return the tree with a value also set for assets that override it, or use others."""
     assets: Key = ("portfolio", "assets")
     found = tree.nearest(assets).content
     for index, asset in enumerate(found) if isinstance(found, list) else ():
@@ -116,7 +116,7 @@ def read_dotenv(file: Path) -> dict[str, Node]:
     """Return the variables of a .env file, with their places; empty ones are left out.
 
     Raises:
-        UnreadableError: it cannot be read, or a line of it is no NAME=value.
+        UnreadableError: it cannot be read, or a line is not NAME=value.
     """
     bindings = list(parse_stream(io.StringIO(read_text(file))))
     wrong = [
@@ -138,7 +138,7 @@ def read_dotenv(file: Path) -> dict[str, Node]:
 
 
 def _line(binding: Binding) -> int:
-    # The parser counts from the blank lines before a binding.
+    # The parser counts lines from the blank lines before a binding.
     text = binding.original.string
     blank = text[: len(text) - len(text.lstrip())]
     return binding.original.line + blank.count("\n")

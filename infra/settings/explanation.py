@@ -1,4 +1,4 @@
-"""What holds for each pair, and where each value was written, for people."""
+"""Explains to the user which value is in force for each pair, and where it was written."""
 
 from collections.abc import Iterator, Sequence
 
@@ -28,11 +28,11 @@ _SECTIONS: dict[str, tuple[str, type[Section]]] = {
 
 
 def explain(source: SettingsSource, pairs: Sequence[PairChange] = ()) -> Iterator[str]:
-    """Yield a line for each name that was translated and each value of each enabled pair.
+    """Yield a line for each translated name, and for each value of each enabled pair.
 
     Args:
-        source: of settings that are right.
-        pairs: that commands have added and removed.
+        source: of valid settings.
+        pairs: added and removed by commands.
     """
     for alias in source.aliases:
         yield _short(str(alias))

@@ -1,4 +1,4 @@
-"""The kinds of single values: each turns text into a value, or says what is allowed."""
+"""The kinds of single values: each parses text into a value, or says what is allowed."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -10,9 +10,9 @@ from pydantic import BeforeValidator, SecretStr
 from pydantic_core import PydanticCustomError
 
 REFUSED = "refused"
-"""Type of the errors made here; their message is what is allowed."""
+"""Type of the errors made here; their message says what is allowed."""
 REFUSED_SECRET = "refused_secret"  # noqa: S105 (a type of error)
-"""The same where the value must not be shown."""
+"""The same if the value must not be shown."""
 
 ALLOWED_FLAGS = "true or false"
 ALLOWED_REDIS = "redis://USER:PASSWORD@HOST:PORT/DB, or rediss:// for TLS"
@@ -24,12 +24,12 @@ _LONGEST_NUMBER = 40
 _NUMBER = re.compile(r"[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 
 Guess = Callable[[Decimal], tuple[str, Decimal] | None]
-"""Names what a refused number looks like, and the number that was probably meant."""
+"""Says what a refused number looks like, and which number was probably meant."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Described:
-    """What a field takes, for the configuration reference."""
+    """What a field accepts, for the configuration reference."""
 
     unit: str
     allowed: str
@@ -44,7 +44,7 @@ _UNITS = {
     "count": "",
     "seed": "",
 }
-"""By the kind of a number, or by what its brackets name, where that is no unit."""
+"""Units by the kind of a number, or by what is in its brackets if that is not a unit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +171,7 @@ def whole(kind: str, low: int, high: int) -> BeforeValidator:
 
 
 def fraction(low: str, high: str) -> BeforeValidator:
-    """Return a check for a fraction, which knows a percentage when it sees one."""
+    """Return a check for a fraction, which recognizes a percentage."""
     return _guessing("a fraction", _percentage, low, high)
 
 
@@ -186,7 +186,7 @@ def leverage(high: str) -> BeforeValidator:
 
 
 def basis_points(low: str, high: str) -> BeforeValidator:
-    """Return a check for basis points, or none at all; it knows a fraction when it sees one."""
+    """Return a check for basis points, or null; it recognizes a fraction."""
     return _guessing("a number of basis points", _fraction_of_one, low, high, zero=True)
 
 
@@ -215,7 +215,7 @@ def text(form: str, allowed: str, *, shown: bool = True) -> BeforeValidator:
 
 
 def flag(value: object) -> bool:
-    """Return what YAML or an environment variable calls true or false."""
+    """Return the flag that YAML or an environment variable writes as true or false."""
     known = _FLAGS.get(value.lower()) if isinstance(value, str) else None
     if known is None:
         raise _refused(ALLOWED_FLAGS)
@@ -223,7 +223,7 @@ def flag(value: object) -> bool:
 
 
 def secret(value: object) -> SecretStr:
-    """Return a secret, which no error and no `repr` shows."""
+    """Return a secret, which is never shown in errors or by `repr`."""
     if isinstance(value, str) and re.fullmatch(r"[!-~]+", value):
         return SecretStr(value)
     allowed = "printable text without spaces, or null"
@@ -231,21 +231,21 @@ def secret(value: object) -> SecretStr:
 
 
 def secret_url(value: object) -> SecretStr:
-    """Return an http(s) address, which no error and no `repr` shows."""
+    """Return an http(s) address, which is never shown in errors or by `repr`."""
     if isinstance(value, str) and re.fullmatch(r"https?://[!-~]+", value):
         return SecretStr(value)
     raise _refused("an http(s) address, or null", shown=False)
 
 
 def redis_url(value: object) -> SecretStr:
-    """Return an address of Redis, which no error and no `repr` shows."""
+    """Return a Redis address, which is never shown in errors or by `repr`."""
     if isinstance(value, str) and re.fullmatch(r"rediss?://([!-~]+@)?[^\s?#@]+", value):
         return SecretStr(value)
     raise _refused(f"{ALLOWED_REDIS}, or null", shown=False)
 
 
 def described(check: object) -> Described | None:
-    """Return what a field's check takes; None where it is none of those made here."""
+    """Return what a field's check accepts; None if the check is not one of those made here."""
     if check in _FUNCTIONS:
         return Described(unit="", allowed=_FUNCTIONS[check])
     if isinstance(check, _Number | _OneOf | _NameOrForm | _Text):

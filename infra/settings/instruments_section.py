@@ -27,7 +27,7 @@ def section(instruments: Iterable[Instrument]) -> str:
 
 
 def symbols_of(file: Path) -> list[str]:
-    """Return the perpetuals that a settings file names, in its order.
+    """Return the perpetuals named in a settings file, in its order.
 
     Raises:
         ConfigError: it cannot be read, or names none.
@@ -45,13 +45,13 @@ def symbols_of(file: Path) -> list[str]:
 
 
 def write(file: Path, instruments: Sequence[Instrument]) -> None:
-    """Put instruments into a file's section: known ones are replaced, the others go to its end.
+    """Write instruments to a file's section: known ones are replaced, others appended.
 
     Raises:
         ConfigError: the file cannot be read or written, or its section is written in braces.
     """
     lines = _read(lambda: read_text(file)).splitlines()
-    _read(lambda: read_tree(file))  # all that is wrong with the YAML
+    _read(lambda: read_tree(file))  # reports all errors of the YAML
     new = {instrument.symbol: _entry(instrument) for instrument in instruments}
     _replace(file, "\n".join([*_merged(file, lines, new), ""]))
 
@@ -80,7 +80,7 @@ def _merged(file: Path, lines: list[str], new: Mapping[str, Sequence[str]]) -> l
 
 
 def _last_line(node: yaml.Node) -> int:
-    """Return the last line that a value itself takes; YAML counts the blank ones after it too."""
+    """Return the last line of a value itself; YAML counts the blank lines after it too."""
     if isinstance(node, yaml.MappingNode) and node.value and not node.flow_style:
         return max(_last_line(inner) for _, inner in node.value)
     return int(node.end_mark.line)
@@ -111,7 +111,7 @@ def _read(read: Callable[[], _T]) -> _T:
 
 
 def _replace(file: Path, text: str) -> None:
-    """Replace a file at once: whoever reads it meanwhile has the old or the new one whole."""
+    """Replace a file atomically: readers see either the old or the new one."""
     try:
         mode = file.stat().st_mode
         with NamedTemporaryFile("w", dir=file.parent, encoding="utf-8", delete=False) as new:

@@ -1,4 +1,4 @@
-"""Reads the settings of a run and reports everything that is wrong with them at once."""
+"""Reads the settings of a run and reports all errors at once."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
@@ -22,9 +22,9 @@ from infra.settings.sections.whole import Settings
 from infra.settings.tree import EVERY, Node, UnreadableError, merge, put, read_tree
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
-"""Where `settings.yaml` lies, which has the default of every setting."""
+"""Folder of `settings.yaml`, which has the default of every setting."""
 
-_KEY_OF_MAPPING = "[key]"  # pydantic's last step where the key itself is wrong
+_KEY_OF_MAPPING = "[key]"  # pydantic's last step if the key itself is wrong
 _KINDS = {
     "mapping_type": "a mapping (key: value)",
     "model_type": "a mapping (key: value)",
@@ -36,7 +36,7 @@ _KINDS = {
 
 
 def default_dotenv() -> Path | None:
-    """Return the .env file of the current directory, else of the project; None without one."""
+    """Return the .env file of the current directory, or else of the project; None without one."""
     files = (folder / ".env" for folder in (Path.cwd(), PROJECT_ROOT))
     return next((file for file in files if file.is_file()), None)
 
@@ -51,24 +51,24 @@ def load_settings(
     """Return the checked settings of a run.
 
     Args:
-        path: a file with what differs from the project's `settings.yaml`; None: nothing does.
+        path: a file with overrides of the project's `settings.yaml`; None: none.
         environ: the process's environment, which overrides both files.
         dotenv: a .env file, which `environ` overrides.
-        pairs: that commands have added and removed; they win over all of it.
+        pairs: added and removed by commands; they override everything else.
 
     Raises:
-        ConfigError: something is wrong; its text is the whole report, a line for each error.
+        ConfigError: something is wrong; its text is the whole report, one line per error.
     """
     return SettingsSource(path, environ=environ, dotenv=dotenv).settings(pairs=pairs)
 
 
 class SettingsSource:
-    """The settings of a run, read once, and runs that differ from it in some values."""
+    """The settings of a run, read once, and variants that differ in some values."""
 
     def __init__(
         self, path: Path | None, *, environ: Mapping[str, str], dotenv: Path | None
     ) -> None:
-        """Read as `load_settings` does.
+        """Read files and variables as `load_settings` does.
 
         Raises:
             ConfigError: something cannot be read.
@@ -80,7 +80,7 @@ class SettingsSource:
         for over in translations:
             tree = over.finish(merge(tree, over.tree))
         self.aliases = tuple(alias for over in translations for alias in over.aliases)
-        """What the file has under other names."""
+        """Values that the file has under alternative names."""
         self._tree, self._problems = override(tree, variables)
         self._problems += [problem for over in translations for problem in over.problems]
 
@@ -94,13 +94,13 @@ class SettingsSource:
         """Return the checked settings.
 
         Args:
-            values: text by key, over all files and variables; `risk.stop_loss_pct`,
+            values: text by key, overriding files and variables; `risk.stop_loss_pct`,
                 `risk.drawdown_levels[0]`, or `portfolio.assets[*].leverage` for each asset's.
             source: names the values' origin in errors, e.g. --sweep.
-            pairs: that commands have added and removed.
+            pairs: added and removed by commands.
 
         Raises:
-            ConfigError: something is wrong; its text is the whole report, a line for each error.
+            ConfigError: something is wrong; its text is the whole report, one line per error.
         """
         tree, problems = with_pairs(self._tree, pairs), list(self._problems)
         for name, text in (values or {}).items():
@@ -121,10 +121,10 @@ class SettingsSource:
         return settings
 
     def merged(self, pairs: Sequence[PairChange] = ()) -> Facts:
-        """Return the values as they were written, with the place of each.
+        """Return the values as written, with the place of each.
 
         Args:
-            pairs: that commands have added and removed.
+            pairs: added and removed by commands.
         """
         return Facts(with_pairs(self._tree, pairs), ())
 
@@ -133,7 +133,7 @@ class SettingsSource:
         for depth, step in enumerate(key):
             below = None if node is None else node.child(0 if step == EVERY else step)
             if below is None and node is not None:
-                # What an asset may say and does not is no node yet.
+                # Optional settings of an asset that are not written have no node yet.
                 return depth == len(key) - 1 and step in _names(key[:-1])
             node = below
         return node is not None
@@ -203,7 +203,7 @@ def _shown(found: Any) -> str:
 
 
 def _meant(key: Key) -> str:
-    """Return what an unknown key may have been meant to be, or what is allowed in its place."""
+    """Return what an unknown key may have meant, or what is allowed instead."""
     name, here = str(key[-1]), _names(key[:-1])
     near = get_close_matches(name[:60], here, n=1)
     elsewhere = [show_key(path) for path in _all_keys(Settings, ()) if path[-1] == name]
@@ -229,7 +229,7 @@ def _all_keys(model: type[BaseModel], key: Key) -> Iterator[Key]:
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """Return the section that a field holds, alone or in a list or mapping."""
+    """Return the section that a field holds, directly or in a list or mapping."""
     for part in (annotation, *get_args(annotation)):
         if isinstance(part, type) and issubclass(part, BaseModel):
             return part

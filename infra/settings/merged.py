@@ -1,4 +1,4 @@
-"""The values of the merged settings that are allowed by themselves, for checks between them."""
+"""The individually valid values of the merged settings, for checks between them."""
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
@@ -18,41 +18,41 @@ _SECTIONS = {
     "take_profit_pct": "risk",
     "max_hold_hours": "strategy",
 }
-"""Where an asset finds what it does not say, unless it is of confirmed_trend_long."""
+"""Section with the values that an asset does not set, unless it uses confirmed_trend_long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Effective:
-    """What holds for an asset, whoever says it."""
+    """The value in force for an asset, wherever it is set."""
 
     key: Key
     text: str | None
     place: Place | None = None
-    """Where it was written; None: it is a default of the program."""
+    """Where it was written; None: a built-in default."""
 
     @property
     def value(self) -> Decimal | None:
-        """As a number."""
+        """The value as a number."""
         return None if self.text is None else Decimal(self.text)
 
     @property
     def named(self) -> str:
-        """With its key and place, for a text about another setting."""
+        """The value with its key and place, for a message about another setting."""
         where = "the default" if self.place is None else self.place
         return f"{self.name} = {show(self.text or 'null')} ({where})"
 
     @property
     def name(self) -> str:
-        """The key as people write it, in the file or for a variable."""
+        """The key as written in the file, or the name of the variable."""
         return (self.place.setting if self.place else "") or show_key(self.key)
 
 
 class UnjudgedError(Exception):
-    """A check needs a value that is wrong or not there."""
+    """A check needs a value that is wrong or missing."""
 
 
 class Facts:
-    """The values that are allowed by themselves, by key."""
+    """The individually valid values, by key."""
 
     def __init__(self, tree: Node, wrong: Collection[Key]) -> None:
         self._tree = tree
@@ -74,7 +74,7 @@ class Facts:
         return flag(self.text(key))
 
     def place_of_text(self, key: Key) -> Place | None:
-        """Return where a text was written; None where there is none."""
+        """Return where a text was written; None if there is none."""
         found = self._judged(key)
         return found.place if isinstance(found.content, str) else None
 
@@ -101,7 +101,7 @@ class Facts:
         return self.optional((*asset, "strategy")) or EMA_CROSS_SHORT
 
     def may_trade(self, strategy: str) -> bool:
-        """Tell whether some asset that is not known to be off has a strategy."""
+        """Tell whether a strategy is used by an asset that is not known to be disabled."""
         return any(self._may_be_of(key, strategy) for key in self.keys(ASSETS))
 
     def _may_be_of(self, asset: Key, strategy: str) -> bool:
@@ -112,7 +112,7 @@ class Facts:
         return True
 
     def effective(self, asset: Key, name: str) -> Effective:
-        """Return an asset's own value, else that of its strategy's section, else the default."""
+        """Return an asset's own value, or else its strategy section's, or else the default."""
         own = (*asset, name)
         if self.optional(own) is not None or (name in MAY_BE_NONE and self.knows(own)):
             return self.said(own)
@@ -124,14 +124,14 @@ class Facts:
         return Effective(own, None if value is None else str(value))
 
     def said(self, key: Key) -> Effective:
-        """Return what is written at a key; lists as people write them."""
+        """Return what is written at a key; lists in brackets."""
         node = self._judged(key)
         found = node.plain() if isinstance(node.content, list) else self.optional(key)
         text = f"[{', '.join(map(str, found))}]" if isinstance(found, list) else found
         return Effective(key, text, node.place)
 
     def optional(self, key: Key) -> str | None:
-        """Return a text; None where it is null or not there."""
+        """Return a text; None if it is null or missing."""
         above = self._judged(key[:-1])
         if not isinstance(above.content, dict):
             raise UnjudgedError
@@ -143,12 +143,12 @@ class Facts:
         return content
 
     def knows(self, key: Key) -> bool:
-        """Tell whether something, be it null, is written at a key."""
+        """Tell whether something, even null, is written at a key."""
         above = self._judged(key[:-1]).content
         return isinstance(above, dict) and key[-1] in above
 
     def has_entries(self, key: Key) -> bool:
-        """Tell whether a mapping is there and not empty."""
+        """Tell whether a mapping exists and is not empty."""
         above = self._judged(key[:-1]).content
         node = above.get(str(key[-1])) if isinstance(above, dict) else None
         return node is not None and bool(node.content)
@@ -156,7 +156,7 @@ class Facts:
     def out_of_order(
         self, rising: Sequence[tuple[Key, Key]], not_falling: Sequence[tuple[Key, Key]]
     ) -> Iterator[Problem]:
-        """Find pairs of which the first is not smaller, or is greater, than the second."""
+        """Find pairs whose first value is not smaller, or is greater, than the second."""
         for small, large in rising:
             with suppress(UnjudgedError):
                 if self.number(small) >= self.number(large):
@@ -167,15 +167,15 @@ class Facts:
                     yield self.conflict(small, f"at most {self.named(large)}")
 
     def conflict(self, key: Key, allowed: str) -> Problem:
-        """Return a problem with the value at a key, which is there."""
+        """Return a problem with an existing value at a key."""
         return self.problem(key, f"found {show(self.text(key))}; allowed: {allowed}")
 
     def problem(self, key: Key, text: str) -> Problem:
-        """Return a problem at a key, or at the nearest one above."""
+        """Return a problem at a key, or at its nearest existing parent."""
         return Problem(place=self._tree.nearest(key).place, key=key, text=text)
 
     def named(self, key: Key) -> str:
-        """Return a setting with its value and place, for a text about another setting."""
+        """Return a setting with its value and place, for a message about another setting."""
         return Effective(key, self.text(key), self._tree.nearest(key).place).named
 
     def _judged(self, key: Key) -> Node:

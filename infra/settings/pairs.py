@@ -1,7 +1,7 @@
 """The settings with the pairs that commands have added and removed since.
 
-A stored command wins over the file: what has left stays out although the file names it, and what
-was added is traded although it does not. What the file says of a pair that it trades itself counts.
+A stored command overrides the file: a removed pair stays out although the file names it, and an
+added one is traded although it does not. For pairs that the file itself trades, its values count.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ _TOTAL: Key = ("portfolio", "total_allocation_pct")
 
 
 def settings_text(asset: AssetSettings) -> dict[str, str | Mapping[str, str] | None]:
-    """Return what an entry under `portfolio.assets` says, as text by key; None: null."""
+    """Return the values of an entry under `portfolio.assets`, as text by key; None: null."""
     said = asset.model_dump(exclude_none=True, exclude_defaults=True)
     said |= {name: None for name in MAY_BE_NONE if name not in said and asset.says(name)}
     return {
@@ -42,7 +42,7 @@ def instrument_text(instrument: Instrument) -> dict[str, str]:
 
 
 def with_pairs(tree: Node, changes: Iterable[PairChange]) -> Node:
-    """Return the tree as the newest change of each pair wants it."""
+    """Return the tree with the newest change of each pair applied."""
     newest = newest_changes(changes)
     for change in newest.values():
         tree = _with_pair(tree, change)
@@ -67,7 +67,7 @@ def _with_pair(tree: Node, change: PairChange) -> Node:
 
 
 def _with_instrument(tree: Node, change: PairChange, place: Place) -> Node:
-    """Return the tree with a pair's filters, where it has none."""
+    """Return the tree with a pair's filters added, if it has none."""
     key: Key = ("instruments", change.symbol)
     instruments = tree.child("instruments")
     if change.instrument is None or instruments is None or instruments.child(change.symbol):
@@ -97,7 +97,7 @@ def _listed(tree: Node, index: int | None, entry: Node) -> Node:
 
 
 def _with_enough_allocation(tree: Node) -> Node:
-    """Let the total follow the pairs that were added; other limits hold what may be open."""
+    """Raise the total for added pairs; what may be open is limited by other settings."""
     facts = Facts(tree, ())
     with suppress(UnjudgedError, ArithmeticError):
         shares = [facts.effective(key, "allocation_pct") for key in facts.enabled_assets()]
@@ -109,7 +109,7 @@ def _with_enough_allocation(tree: Node) -> Node:
 
 
 def node_of(value: Any, place: Place) -> Node:
-    """Return a tree of what was read elsewhere."""
+    """Return plain values as a tree with a given place."""
     if isinstance(value, Mapping):
         return Node({name: node_of(inner, place) for name, inner in value.items()}, place)
     if isinstance(value, list):

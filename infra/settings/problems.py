@@ -1,4 +1,4 @@
-"""What is wrong with the settings, and where: one line of text each."""
+"""Problems of the settings and their places: one line of text each."""
 
 import re
 from collections.abc import Iterable
@@ -18,10 +18,10 @@ class Place:
     line: int = 0
     variable: str = ""
     setting: str = ""
-    """The settings that the variable sets, where they are several."""
+    """The settings that the variable sets, if there are several."""
 
     def __str__(self) -> str:
-        """Return the place as a person looks for it: `my.yaml:12`."""
+        """Return the place in readable form: `my.yaml:12`."""
         parts = [f"{self.file}:{self.line}" if self.line else self.file] if self.file else []
         parts += [f"environment variable {self.variable}"] if self.variable else []
         return ", ".join(parts)
@@ -42,7 +42,7 @@ class Problem:
 
 
 def show_key(key: Key) -> str:
-    """Return a setting's path as people write it: portfolio.assets[0].leverage."""
+    """Return a setting's path as text: portfolio.assets[0].leverage."""
     steps = (
         f"[{step}]" if isinstance(step, int) or step == "*" else f".{_show_step(step)}"
         for step in key
@@ -51,19 +51,19 @@ def show_key(key: Key) -> str:
 
 
 def read_key(text: str) -> Key:
-    """Return the path that people write as portfolio.assets[0].leverage, or with [*]."""
+    """Return the path of a text such as portfolio.assets[0].leverage, or with [*]."""
     steps = re.findall(r"\[(\d+)\]|\[(\*)\]|([^.\[\]]+)", text)
     return tuple(int(number) if number else every or name for number, every, name in steps)
 
 
 def show(text: str, longest: int = _LONGEST_SHOWN) -> str:
-    """Return a value on one line, shortened; in quotes unless it is plainly a number or a word."""
+    """Return a value on one line, shortened; quoted unless it is clearly a number or a word."""
     short = text if len(text) <= longest else text[:longest] + "..."
     return short if re.fullmatch(r"[\w.+-]+", short, re.ASCII) else repr(short)
 
 
 def report(problems: Iterable[Problem]) -> str:
-    """Return the whole report: a heading with the count, then a line for each problem."""
+    """Return the whole report: a heading with the count, then one line per problem."""
     lines = list(dict.fromkeys(str(problem) for problem in sorted(problems, key=_rank)))
     noun = "error" if len(lines) == 1 else "errors"
     return "\n".join([f"{len(lines)} {noun} in the settings:", *lines])

@@ -1,4 +1,4 @@
-"""The configuration reference, docs/configuration.md, made from the settings' own fields.
+"""The configuration reference, docs/configuration.md, generated from the settings' own fields.
 
 `python -m infra.settings.reference` prints it. Keys, units and ranges are those of the fields,
 defaults and meanings those of `settings.yaml`.
@@ -51,7 +51,7 @@ _ONLY_ASSETS: Mapping[str, str] = {
     "rsi_period": "of the RSI; null = strategy's",
     "rsi_level": "above it the RSI confirms; null = strategy's",
 }
-"""What an asset may say and the file of defaults does not show."""
+"""Meanings of an asset's settings that the file of defaults does not show."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +111,7 @@ def _of_model(model: type[BaseModel], at: Key, tree: Node, lines: list[str]) -> 
 
 
 def _shown(key: Key) -> str:
-    """Return a key as people write it: any asset, any symbol."""
+    """Return a key as text, with placeholders for any asset or symbol."""
     text = ".".join("*" if isinstance(step, int) else str(step) for step in key)
     return text.replace(".*", "[*]").replace("instruments.BTCUSDT", "instruments.SYMBOL")
 
@@ -176,7 +176,7 @@ def _meaning(tree: Node, key: Key, lines: list[str]) -> str:
     if node is None:
         return ""
     number = node.place.line - 1
-    # A list in several lines has its comment where its key is.
+    # A list over several lines has its comment at its key.
     while number and not re.match(rf"\s*(- )?{re.escape(name)}:", lines[number]):
         number -= 1
     return _SOURCE.sub("", " ".join(_comments(lines, number)))

@@ -1,4 +1,4 @@
-"""The settings that a run has noted in its journal, as settings again."""
+"""Restores the settings that a run has recorded in its journal."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ from infra.settings.sections.whole import Settings
 from infra.settings.strategy_versions import PREFIX
 
 _PRIVATE = ("exchange.", "notifications.", "control.", "database.")
-"""Sections that hold secrets, of which no value is noted; no rule of trading is among them."""
+"""Sections with secrets, which are not recorded; they contain no trading rules."""
 _LEFT_OUT = (*_PRIVATE, PREFIX)
 _STEP = re.compile(r"([^.\[\]]+)|\[([^\]]*)\]")
 _CHANGE = re.compile(r"(?P<key>\S+): (?P<was>.*?) -> (?P<now>.*)")
@@ -27,10 +27,10 @@ _CHANGE = re.compile(r"(?P<key>\S+): (?P<was>.*?) -> (?P<now>.*)")
 def settings_before(
     noted: Mapping[str, str], changes: Iterable[tuple[int, str]], t_ms: int
 ) -> dict[str, str]:
-    """Return the settings that held before a time, by key.
+    """Return the settings in force before a time, by key.
 
     Args:
-        noted: those that hold now, as `flat` has them.
+        noted: those in force now, in the form of `flat`.
         changes: time and lines of each stored change, oldest first.
         t_ms: the time.
     """
@@ -67,15 +67,15 @@ def _money(text: str) -> Decimal | None:
 
 
 def settings_of(noted: Mapping[str, str], where: str, pairs: Sequence[PairChange] = ()) -> Settings:
-    """Return settings from what `flat` made of them; secrets, and their sections, are the defaults.
+    """Return settings from the form of `flat`; secrets, and sections with secrets, get defaults.
 
     Args:
         noted: text by key.
-        where: names the origin in the error.
-        pairs: other pairs than those noted; see `with_pairs`.
+        where: names the origin in errors.
+        pairs: changes of the recorded pairs; see `with_pairs`.
 
     Raises:
-        ConfigError: this version knows other settings.
+        ConfigError: this version has different settings.
     """
     default = flat(load_settings(None, environ={}, dotenv=None), "")
     lists = ("portfolio.assets[", "instruments[")

@@ -1,4 +1,4 @@
-"""Which version of each strategy of the user's own decides, so that a later reader can tell."""
+"""Versions of user-defined strategies, recorded so that a later reader can tell them apart."""
 
 import hashlib
 import inspect
@@ -12,18 +12,18 @@ from infra.settings.comparison import ABSENT
 from infra.settings.sections.whole import Settings
 
 PREFIX = "strategy_versions["
-"""Of the keys under which they are noted beside the settings."""
+"""Prefix of the keys under which they are recorded beside the settings."""
 _DIGITS = 12
 
 
 def strategy_versions(settings: Settings) -> dict[str, str]:
-    """Return the class's version and a hash of its source file, for each that is used, by key."""
+    """Return version and hash of the source file of each used class, by key."""
     names = {asset.strategy for asset in settings.portfolio.enabled_assets}
     return {_key(name): _version(name) for name in sorted(names) if not is_built_in(name)}
 
 
 def changed_since(noted: Mapping[str, str]) -> Iterator[str]:
-    """Yield, in a sentence each, which noted strategies are others by now."""
+    """Yield a sentence for each recorded strategy that has changed since."""
     for key, was in noted.items():
         if key.startswith(PREFIX):
             name = key.removeprefix(PREFIX).removesuffix("]")
@@ -43,7 +43,7 @@ def _version_or_absent(name: str) -> str:
         return ABSENT
 
 
-# Once a process: a file that is edited later is not what runs here.
+# Once per process: a file that is edited later is not what runs here.
 @cache
 def _version(name: str) -> str:
     kind = strategy_class(name)

@@ -14,7 +14,7 @@ from infra.files import read_regular
 from infra.settings.problems import Key, Place, Problem
 
 EVERY = "*"
-"""Stands in a path for each item of a list."""
+"""Stands for every item of a list in a path."""
 
 _DEEPEST = 10
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -29,7 +29,7 @@ class Node:
     place: Place
 
     def plain(self) -> Any:
-        """Return the content without its places."""
+        """Return the content without the places."""
         match self.content:
             case dict(entries):
                 return {key: node.plain() for key, node in entries.items()}
@@ -39,7 +39,7 @@ class Node:
                 return text
 
     def child(self, step: str | int) -> "Node | None":
-        """Return the entry of a mapping or the item of a list; None where there is none."""
+        """Return the entry of a mapping or the item of a list; None if there is none."""
         match self.content, step:
             case dict(entries), str():
                 return entries.get(step)
@@ -49,7 +49,7 @@ class Node:
                 return None
 
     def nearest(self, key: Key) -> "Node":
-        """Return the node at the key, or the last one on the way to it."""
+        """Return the node at the key, or the last existing one on the way to it."""
         node = self
         for step in key:
             below = node.child(step)
@@ -60,7 +60,7 @@ class Node:
 
 
 class UnreadableError(Exception):
-    """A file holds no settings at all; `problems` says why."""
+    """A file could not be read as settings; `problems` says why."""
 
     def __init__(self, *problems: Problem) -> None:
         """Keep the problems."""
@@ -69,7 +69,7 @@ class UnreadableError(Exception):
 
 
 def merge(base: Node, over: Node) -> Node:
-    """Return `base` with what `over` holds: mappings key by key, all else replaced."""
+    """Return `base` overridden by `over`: mappings key by key, everything else replaced."""
     if not isinstance(base.content, dict) or not isinstance(over.content, dict):
         return over
     merged = dict(base.content)
@@ -79,7 +79,7 @@ def merge(base: Node, over: Node) -> Node:
 
 
 def put(node: Node, key: Key, value: Node) -> Node:
-    """Return the tree with the value at the key; unchanged where there is no way there."""
+    """Return the tree with the value at the key; unchanged if the path does not exist."""
     if not key:
         return value
     step, rest = key[0], key[1:]
@@ -121,7 +121,7 @@ def read_tree(file: Path) -> Node:
     """Return a YAML file's tree.
 
     Raises:
-        UnreadableError: the file is no YAML mapping, or a key stands in it twice.
+        UnreadableError: the file is not a YAML mapping, or has a key twice.
     """
     root = _compose(file, read_text(file))
     if root is None or root.tag.endswith(":null"):
@@ -137,7 +137,7 @@ def read_tree(file: Path) -> Node:
 
 
 class _Reader:
-    """Turns YAML's nodes into ours and collects what settings do not use of YAML."""
+    """Converts YAML nodes to ours, and collects uses of unsupported YAML features."""
 
     def __init__(self, file: Path) -> None:
         self.problems: list[Problem] = []
@@ -196,7 +196,7 @@ def _compose(file: Path, text: str) -> yaml.Node | None:
     except yaml.MarkedYAMLError as error:
         raise UnreadableError(_syntax_problem(file, error)) from None
     except (RecursionError, ValueError, OverflowError) as error:
-        # PyYAML lets these out: deep nesting, and escapes such as "\UFFFFFFFF".
+        # PyYAML lets these escape: errors from deep nesting, and from escapes such as "\UFFFFFFFF".
         why = f"not valid YAML: {type(error).__name__} in PyYAML"
         raise UnreadableError(_problem(file, 0, why)) from None
     return root
@@ -205,7 +205,7 @@ def _compose(file: Path, text: str) -> yaml.Node | None:
 def _syntax_problem(file: Path, error: yaml.MarkedYAMLError) -> Problem:
     mark = error.problem_mark or error.context_mark
     problem = str(error.problem)
-    if "undefined" in problem:  # YAML's words would repeat what may be a secret
+    if "undefined" in problem:  # YAML's message would quote what may be a secret
         problem = "text that begins with `*` or `!` needs quotes"
     return _problem(file, mark.line + 1 if mark else 1, f"not valid YAML: {problem}")
 

@@ -1,4 +1,4 @@
-"""Variables that were set and that nothing reads, so that none is ignored in silence."""
+"""Finds variables that are set but never read, so that none is silently ignored."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -9,12 +9,12 @@ from infra.settings.sections.exchange import ExchangeSettings
 from infra.settings.tree import Node
 
 _OURS = ("BYBIT_", "TELEGRAM_", "POSTGRES_", "REDIS_", "MAX_", "DATABASE_")
-"""Beginnings of names that were meant for a trading system, in an environment full of others."""
+"""Prefixes of names meant for a trading system, in an environment full of others."""
 _LIVE_TRADING = "LIVE_TRADING"
 
 
 def unread(environ: Mapping[str, str], dotenv: Path | None) -> Iterator[str]:
-    """Yield a line for each variable of .env, and for each that looks like ours, that is not read.
+    """Yield a line for each unread variable of .env, and each unread one that looks like ours.
 
     Args:
         environ: the process's environment.
@@ -37,7 +37,7 @@ def _line(node: Node) -> str:
 
 
 def other_account(exchange: ExchangeSettings, mode: str, *, has_account: bool) -> Iterator[str]:
-    """Yield what a key's kind asks for where the mode trades without one."""
+    """Yield warnings for variables that mark an account while the mode trades without one."""
     for name in ("testnet", "demo"):
         if not has_account and getattr(exchange, name):
             yield (

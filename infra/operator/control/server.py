@@ -24,7 +24,7 @@ from infra.operator.control.token import (
     own_token,
     write_address,
 )
-from infra.settings.sections.people import ControlSettings
+from infra.settings.sections.operator import ControlSettings
 
 _NICENESS = 10
 _CLOSE_S = 5.0

@@ -18,7 +18,7 @@ from infra.operator.notices.carrier import Carrier, Sender
 from infra.operator.notices.commands import HandleCommand
 from infra.operator.notices.heartbeat import Heartbeat
 from infra.operator.notices.outbox import PostRules, StoredOutboxes
-from infra.settings.sections.people import NotificationSettings
+from infra.settings.sections.operator import NotificationSettings
 from infra.settings.sections.running import EventSettings
 from infra.store.journal import JournalStore
 

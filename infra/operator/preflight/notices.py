@@ -9,7 +9,7 @@ from infra.operator.delivery import ChannelClosedError, NotDeliveredError
 from infra.operator.notices.carrier import NeverDeliverableError, Sender, named
 from infra.operator.notices.channels import senders_of, telegram_bot
 from infra.operator.preflight.finding import Finding, fail, ok
-from infra.settings.sections.people import NotificationSettings
+from infra.settings.sections.operator import NotificationSettings
 
 _TEST = "A test of this channel\nAsked for by bin/check --send-test; nothing is traded by it."
 

@@ -17,7 +17,7 @@ from infra.operator.web.files import LOG_FILE, read_address
 from infra.operator.web.users import read_users
 from infra.process.kept import KeptProcess
 from infra.secrets.vault import FILE as VAULT_FILE
-from infra.settings.sections.people import WebSettings
+from infra.settings.sections.operator import WebSettings
 
 _STOP_S = 3.0
 _LOOK_S = 0.05

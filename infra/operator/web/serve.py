@@ -33,7 +33,7 @@ from infra.operator.web.login import Logins
 from infra.operator.web.sessions import Sessions
 from infra.process.locks import FileLock
 from infra.secrets.vault import FILE as VAULT_FILE
-from infra.settings.sections.people import WebSettings
+from infra.settings.sections.operator import WebSettings
 
 _NICENESS = 10
 _MOST_CONNECTIONS = 256

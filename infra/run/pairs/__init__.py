@@ -1,1 +1,1 @@
-"""Pairs join and leave while the others are traded on."""
+"""Adding and removing pairs while the others keep trading."""

@@ -1,4 +1,4 @@
-"""The command `pairs`, and the thread that finishes what it cannot do at once."""
+"""The command `pairs`, and the thread that finishes what cannot be done at once."""
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -25,12 +25,12 @@ from infra.store.journal import JournalStore
 from infra.venues.connection import Connection
 
 _LOOK_S = 1.0
-"""Pause between two looks at whether one that is to leave is flat."""
+"""Pause between two checks whether a leaving pair is flat."""
 _PATIENCE_S = 5.0
 
 
 class Pairs:
-    """One change at a time; those that are to leave are watched by a thread of its own."""
+    """Makes one change at a time; leaving pairs are watched by a thread."""
 
     def __init__(
         self,
@@ -44,25 +44,25 @@ class Pairs:
         speed: float,
         delisted: Iterable[str] = (),
     ) -> None:
-        """Watch nothing yet.
+        """Keep the parts; nothing is watched yet.
 
         Args:
-            members: were or will be started.
+            members: the actors, which were or will be started.
             connection: of the run.
             journals: of the run.
-            reload: knows the settings as they are.
-            changes: that were stored, oldest first.
-            source: of the settings, as they were read at the start.
+            reload: knows the settings in force.
+            changes: stored ones, oldest first.
+            source: of the settings, as read at the start.
             speed: of the exchange's clock.
-            delisted: symbols that are traded at the exchange no more, and are to leave.
+            delisted: symbols no longer traded at the exchange, to be removed.
         """
         self._members = members
         self._of_file = enabled_pairs(source.settings())
         self._lock = threading.Lock()
-        """Held while something changes."""
+        """Held during a change."""
         self._is_over = threading.Event()
         self._is_wanted = threading.Event()
-        """One is to leave, or waits for the portfolio."""
+        """Set if a pair is leaving, or a change waits for the portfolio."""
         self._closes = closes = Closes(connection, members, speed)
         self._changes = PairChanges(changes, members, journals, self._is_wanted.set)
         self._terms = PairTerms(source, reload, members, journals, closes)
@@ -72,14 +72,14 @@ class Pairs:
         self._thread = threading.Thread(target=self._watch, name="pairs", daemon=True)
 
     def __enter__(self) -> Self:
-        """Begin to watch those that are to leave; once."""
+        """Start watching leaving pairs; once."""
         if self._leaving.is_wanted:
             self._is_wanted.set()
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Watch no more."""
+        """Stop watching."""
         self._is_over.set()
         self._is_wanted.set()
         if self._thread.is_alive():
@@ -87,16 +87,16 @@ class Pairs:
 
     @property
     def changes(self) -> Sequence[PairChange]:
-        """All that are stored, oldest first."""
+        """All stored changes, oldest first."""
         return self._changes.stored
 
     def __call__(self, operator: str, argument: str, origin: Origin) -> Reply:
-        """Do or answer the command.
+        """Carry out the command, or answer the query.
 
         Args:
-            operator: who asks.
-            argument: as `Parameter.PAIR` has it.
-            origin: the message that is the cause of what is stored.
+            operator: the requester.
+            argument: of the form `Parameter.PAIR`.
+            origin: the message that causes what is stored.
 
         Raises:
             ConfigError: the pair cannot be traded; nothing was changed.
@@ -113,15 +113,15 @@ class Pairs:
             return self._joining.add(entry, symbol, operator, origin)
 
     def follow(self, source: SettingsSource, operator: str, origin: Origin) -> dict[str, Reply]:
-        """Let pairs join and leave as the settings' file has changed since it was read last.
+        """Let pairs join and leave as the settings file has changed since it was last read.
 
         Args:
             source: the file as it is now.
-            operator: who has asked for that.
-            origin: the message that is its cause.
+            operator: the requester.
+            origin: the message that causes it.
 
         Returns:
-            What came of each, by the command that would have done the same.
+            The result of each, by the command that would have done the same.
         """
         now, before = enabled_pairs(source.settings()), self._of_file
         with self._lock:
@@ -189,7 +189,7 @@ class Pairs:
                 logger.warning("a pair that is to leave could not be looked at: {}", error)
 
     def _look(self) -> None:
-        """Finish what waits for the portfolio; let those leave that are flat."""
+        """Finish what waited for the portfolio; remove leaving pairs that are flat."""
         settled = self._changes.settle()
         if settled is not None:
             logger.info("pairs: {}", settled.title)

@@ -1,4 +1,4 @@
-"""One pair more, at a close."""
+"""Adds a pair, at a close."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -32,20 +32,19 @@ class Joining:
         changes: PairChanges,
         closes: Closes,
     ) -> None:
-        """Let none join yet."""
         self._members, self._connection, self._journals = members, connection, journals
         self._terms, self._changes, self._closes = terms, changes, closes
 
     def add(
         self, entry: Callable[[], AssetSettings], symbol: str, operator: str, origin: Origin
     ) -> Reply:
-        """Let a pair join, or stay where it was to leave.
+        """Let a pair join, or stay if it was leaving.
 
         Args:
-            entry: returns what is to be said of it in the settings.
-            symbol: its own.
-            operator: who asks.
-            origin: the message that is the cause.
+            entry: returns its entry in the settings.
+            symbol: of the pair.
+            operator: the requester.
+            origin: the message that causes it.
 
         Raises:
             ConfigError: it cannot be traded; nothing was changed.
@@ -62,7 +61,7 @@ class Joining:
             change, settings, rules = self._prepared(entry())
             candles = self._fetch(asset)
             self._connection.account.join(rules, asset)
-            # Last: all this may have taken longer than a candle.
+            # Last, as all this may have taken longer than a candle.
             change = replace(change, from_ms=self._closes.next_ms())
             rules = replace(rules, joins_ms=joined_ms([*self._changes.stored, change]))
         except (UnavailableError, AccessDeniedError, BadDataError) as error:
@@ -79,7 +78,7 @@ class Joining:
             )
             self._terms.hold(settings, rules, operator, origin)
             if not self._members.join(rules, asset):
-                lines = (*lines, "Some actors are not ready yet; they are being tried on")
+                lines = (*lines, "Some actors are not ready yet; starting them is retried")
             return Reply(
                 code=ReplyCode.DONE,
                 title=f"{asset} joins at the close of {utc(change.from_ms)}",
@@ -90,12 +89,12 @@ class Joining:
         return self._changes.store(change, operator, origin, finish, lambda: self.forget(asset))
 
     def forget(self, asset: str) -> None:
-        """Let the connection ask for nothing of an asset any more."""
+        """Disconnect an asset."""
         self._connection.account.leave(asset)
         self._connection.market.symbols.pop(asset, None)
 
     def _keep(self, symbol: str, operator: str, origin: Origin) -> Reply:
-        """Let one that is to leave stay, as it is."""
+        """Let a leaving pair stay, unchanged."""
         newest = self._changes.newest[symbol]
         from_ms = joined_ms(self._changes.stored).get(newest.asset, 0)
         change = replace(newest, action=PairAction.ADD, from_ms=from_ms)
@@ -108,7 +107,7 @@ class Joining:
             raise ConfigError(f"{symbol} has {open_there} at the exchange; close it first")
 
     def _prepared(self, entry: AssetSettings) -> tuple[PairChange, Settings, TradingRules]:
-        """Return the change that lets a pair join at some close, and settings and rules with it."""
+        """Return the change that lets a pair join, and the settings and rules with it."""
         instrument = self._connection.account.listing(entry.symbol).instrument
         change = PairChange(
             action=PairAction.ADD,
@@ -120,7 +119,7 @@ class Joining:
         return change, settings, rules
 
     def _fetch(self, asset: str) -> int:
-        """Fetch and store the history, and return how many candles it has."""
+        """Fetch and store the history, and return its number of candles."""
         with self._journals.connected():
             return len(self._connection.market.feed.history(asset))
 

@@ -1,4 +1,4 @@
-"""One pair less, once it is flat."""
+"""Removes a pair, once it is flat."""
 
 from collections.abc import Callable, Iterable
 
@@ -16,11 +16,11 @@ from infra.store.journal import JournalStore
 from infra.venues.connection import Connection
 
 _START = "the start"
-"""Who removes what the exchange offers no more."""
+"""Operator name for removing delisted pairs."""
 
 
 class Leaving:
-    """Blocks the entries of a pair at once, and lets it leave once nothing of it is open."""
+    """Blocks the entries of a pair at once, and removes it once it is flat."""
 
     def __init__(
         self,
@@ -33,16 +33,16 @@ class Leaving:
         delisted: Iterable[str],
         forget: Callable[[str], None],
     ) -> None:
-        """Let none leave yet.
+        """Keep the parts; nothing leaves yet.
 
         Args:
-            members: were or will be started.
+            members: the actors, which were or will be started.
             connection: of the run.
             journals: of the run.
             terms: of the pairs.
             changes: of the pairs.
             closes: of the run.
-            delisted: symbols that are traded at the exchange no more, and are to leave.
+            delisted: symbols no longer traded at the exchange, to be removed.
             forget: called with an asset that has left.
         """
         self._members, self._connection, self._journals = members, connection, journals
@@ -51,14 +51,14 @@ class Leaving:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether one is to leave."""
+        """Whether a pair is leaving."""
         return bool(self._delisted or self._changes.leaving())
 
     def remove(self, symbol: str, operator: str, origin: Origin) -> Reply:
-        """Let a pair open nothing more, and leave once it is flat.
+        """Stop a pair from opening anything, and remove it once it is flat.
 
         Raises:
-            ConfigError: the change before is not settled.
+            ConfigError: the previous change is not settled.
         """
         self._changes.demand_settled()
         entry = enabled_pairs(self._terms.settings).get(symbol)
@@ -71,14 +71,14 @@ class Leaving:
         return self._changes.store(change, operator, origin, lambda told: done(told.result, symbol))
 
     def look(self) -> None:
-        """Let those leave that are flat."""
+        """Remove leaving pairs that are flat."""
         self._remove_delisted()
         for asset in self._changes.leaving():
             if not self._changes.is_pending:
                 self._look_at(asset)
 
     def _remove_delisted(self) -> None:
-        """Ask once for each pair that the exchange offers no more, as soon as somebody judges."""
+        """Request the removal of each delisted pair once, as soon as the portfolio answers."""
         self._delisted -= {symbol_of(asset) for asset in self._changes.leaving()}
         if self._delisted and self._members.portfolio_snapshot() is not None:
             symbol = self._delisted.pop()
@@ -86,7 +86,7 @@ class Leaving:
             logger.info("pairs: {}", self.remove(symbol, _START, origin).title)
 
     def _look_at(self, asset: str) -> None:
-        """Let an asset leave where it is flat, and nothing of it is under way or unknown."""
+        """Remove an asset if it is flat, and none of its orders is in flight or unknown."""
         seen = self._members.portfolio_snapshot()
         if seen is None or asset in seen.positions or self._is_under_way(asset):
             return

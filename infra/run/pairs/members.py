@@ -1,4 +1,4 @@
-"""The running actors, as those see them who let a pair join or leave."""
+"""The running actors, as seen by the parts that add and remove pairs."""
 
 from concurrent.futures import Future
 from typing import Any, Protocol
@@ -9,7 +9,7 @@ from domain.portfolio.snapshots import PortfolioSnapshot
 from domain.rules import TradingRules
 
 Origin = Any
-"""The message that is the cause of what is stored, as the actors have it; None: there is none."""
+"""The message that causes what is stored; None: there is none."""
 
 
 class Members(Protocol):
@@ -17,21 +17,21 @@ class Members(Protocol):
 
     @property
     def rules(self) -> TradingRules:
-        """Those of the pairs that are traded now."""
+        """The rules of the pairs traded now."""
 
     def ask_pair(
         self, change: PairChange, operator: str, origin: Origin
     ) -> Future[OperatorCommand]:
-        """Let the portfolio judge and store a change, and return where its answer will be."""
+        """Ask the portfolio to check and store a change, and return the future answer."""
 
     def join(self, rules: TradingRules, asset: str) -> bool:
-        """Start the actors of one asset more, and tell whether all were ready in time."""
+        """Start the actors of one more asset, and return whether all were ready in time."""
 
     def leave(self, rules: TradingRules, asset: str) -> bool:
-        """End the actors of an asset that is flat."""
+        """Stop the actors of a flat asset."""
 
     def portfolio_snapshot(self) -> PortfolioSnapshot | None:
-        """Return what the portfolio sees; None where it does not answer."""
+        """Return the portfolio's snapshot; None if it does not answer."""
 
     def note(self, what: str, detail: str, sender: str) -> Origin:
-        """Note in the trace what is done without an actor."""
+        """Record in the trace what is done outside actors."""

@@ -1,4 +1,4 @@
-"""Changes of the pairs that the portfolio has stored, and the one that it was asked to store."""
+"""Changes of pairs stored by the portfolio, and the one it was asked to store."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -12,7 +12,7 @@ from infra.run.pairs.members import Members, Origin
 from infra.store.journal import JournalStore
 
 _ANSWER_S = 10.0
-"""How long the portfolio is waited for; what it stores later is done later."""
+"""How long to wait for the portfolio; what it stores later takes effect later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class _Pending:
 
 
 class PairChanges:
-    """What the portfolio has stored is done, now or at the next start; what not, never was."""
+    """Stored changes take effect, now or at the next start; others never happened."""
 
     def __init__(
         self,
@@ -35,13 +35,13 @@ class PairChanges:
         journals: JournalStore,
         on_more: Callable[[], None],
     ) -> None:
-        """Know what is stored.
+        """Take the stored changes.
 
         Args:
             stored: changes, oldest first.
-            members: have the portfolio.
+            members: give access to the portfolio.
             journals: of the run.
-            on_more: called where something is to be looked at again.
+            on_more: called when something needs another check.
         """
         self.stored = list(stored)
         """Oldest first."""
@@ -64,10 +64,10 @@ class PairChanges:
         return self._pending is not None
 
     def demand_settled(self) -> None:
-        """Let no other change begin before the portfolio has answered.
+        """Check that no change is waiting for the portfolio.
 
         Raises:
-            ConfigError: it has not.
+            ConfigError: one is.
         """
         if self._pending is not None:
             raise ConfigError(
@@ -82,21 +82,21 @@ class PairChanges:
         finish: Callable[[OperatorCommand], Reply],
         undo: Callable[[], None] = lambda: None,
     ) -> Reply:
-        """Let the portfolio judge and store a change.
+        """Let the portfolio check and store a change.
 
         Args:
             change: to be stored.
-            operator: who asks.
-            origin: the message that is its cause.
-            finish: does what follows once it is stored, and says so.
-            undo: where it is not.
+            operator: the requester.
+            origin: the message that causes it.
+            finish: called once it is stored; returns the answer.
+            undo: called if it is not.
         """
         answer = self._members.ask_pair(change, operator, origin)
         pending = _Pending(change=change, answer=answer, finish=finish, undo=undo)
         return self._settle(pending, _ANSWER_S)
 
     def settle(self) -> Reply | None:
-        """Do what follows of an answer that has come late; None where none has."""
+        """Process an answer that arrived late; None if none has."""
         if self._pending is None or not self._pending.answer.done():
             return None
         return self._settle(self._pending, 0.0)
@@ -124,7 +124,7 @@ class PairChanges:
         return pending.finish(stored)
 
     def _found(self, change: PairChange) -> OperatorCommand | None:
-        """Return the command by which a change was stored; None where it was not."""
+        """Return the command with which a change was stored; None if it was not."""
         with self._journals.connected():
             commands = self._journals.open("pairs", lambda: None).commands()
         written = change.written()
@@ -132,10 +132,10 @@ class PairChanges:
 
 
 def done(title: str, name: str) -> Reply:
-    """Return the answer to what was done with a pair."""
+    """Return the reply to a change that was made."""
     return Reply(code=ReplyCode.DONE, title=title, data={"asset": asset_of_symbol(name)})
 
 
 def refused(why: str) -> Reply:
-    """Return the answer to what was not done."""
+    """Return the reply to a change that was not made."""
     return Reply(code=ReplyCode.REFUSED, title=why)

@@ -1,4 +1,4 @@
-"""Settings and rules of a run with other pairs than those that it has."""
+"""Settings and rules of a run with a different set of pairs."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,7 +18,7 @@ from infra.store.settings_record import SettingsRecord
 
 
 class PairTerms:
-    """The settings that hold, and those that would hold after a change."""
+    """The settings in force, and those after a change."""
 
     def __init__(
         self,
@@ -28,12 +28,12 @@ class PairTerms:
         journals: JournalStore,
         closes: Closes,
     ) -> None:
-        """Change nothing yet.
+        """Keep the parts; nothing is changed yet.
 
         Args:
-            source: of the settings, as they were read at the start.
-            reload: holds the settings as they are.
-            members: hold the rules as they are.
+            source: of the settings, as read at the start.
+            reload: has the settings in force.
+            members: have the rules in force.
             journals: of the run.
             closes: of the run.
         """
@@ -42,18 +42,18 @@ class PairTerms:
 
     @property
     def settings(self) -> Settings:
-        """Those that hold now."""
+        """The settings in force."""
         return self._reload.settings
 
     def entry(self, symbol: str, like: str | None) -> AssetSettings:
-        """Return what is to be said of a pair in the settings.
+        """Return the entry of a pair in the settings.
 
         Args:
             symbol: of the pair.
-            like: that of a pair whose terms it takes; None: its own, else those of its section.
+            like: symbol of a pair whose terms it copies; None: its own, or else its section's.
 
         Raises:
-            ConfigError: that one is not traded, or the strategy is open.
+            ConfigError: that pair is not traded, or the strategy is ambiguous.
         """
         portfolio = self.settings.portfolio
         if like is not None:
@@ -76,14 +76,14 @@ class PairTerms:
     def after(
         self, changes: Sequence[PairChange], joining: Instrument | None = None
     ) -> tuple[Settings, TradingRules]:
-        """Return the settings and the rules of the run with the pairs that changes lead to.
+        """Return the settings and rules of the run after changes of pairs.
 
         Args:
             changes: all of them, oldest first.
-            joining: of the pair that joins by the newest; None: none joins.
+            joining: instrument of the pair added by the newest; None: none is added.
 
         Raises:
-            ConfigError: the settings contradict each other then.
+            ConfigError: the settings would contradict each other.
         """
         found = self._source.settings(pairs=changes)
         settings = self.settings.model_copy(
@@ -104,7 +104,7 @@ class PairTerms:
         )
 
     def hold(self, settings: Settings, rules: TradingRules, operator: str, origin: Origin) -> None:
-        """Let the journal know the settings and instruments that hold from now on."""
+        """Store the settings and instruments that are in force from now on."""
         self._reload.settings = settings
         record = SettingsRecord(self._journals)
         record.note(settings, operator, self._closes.now_ms(), lambda: origin)
@@ -113,5 +113,5 @@ class PairTerms:
 
 
 def enabled_pairs(settings: Settings) -> dict[str, AssetSettings]:
-    """Return the pairs that are to be traded, by their symbols."""
+    """Return the traded pairs by symbol."""
     return {entry.symbol: entry for entry in settings.portfolio.enabled_assets}

@@ -1,4 +1,4 @@
-"""What is traded, and how much of it."""
+"""Settings of what is traded, and how much of it."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -36,7 +36,7 @@ StrategyName = Annotated[
 QUOTE = "USDT"
 
 MAY_BE_NONE = frozenset({"stop_loss_pct", "take_profit_pct", "trail_pct", "max_hold_hours"})
-"""Of an asset: where null is said there is none, whatever its strategy's section says."""
+"""Settings of an asset for which null means none, whatever its strategy's section says."""
 
 
 class InstrumentSettings(Section):
@@ -86,10 +86,10 @@ class AssetSettings(Section):
     rsi_period: Candles | None = None
     rsi_level: RsiLevel | None = None
     parameters: Mapping[str, str] = {}
-    """Of a strategy that is named `module:Class`."""
+    """Parameters of a strategy named `module:Class`."""
 
     def says(self, name: str) -> bool:
-        """Tell whether the section does not count: a value is there, or null that means none."""
+        """Tell whether the asset overrides the section: by a value, or by null that means none."""
         return getattr(self, name) is not None or (
             name in MAY_BE_NONE and name in self.model_fields_set
         )
@@ -126,12 +126,12 @@ class PortfolioSettings(Section):
 
     @property
     def order(self) -> tuple[str, ...]:
-        """Return all assets, in the order of the settings, where some are traded no more."""
+        """Return all assets, in the order of the settings, including those no longer traded."""
         names = tuple(asset.symbol.removesuffix(QUOTE) for asset in self.assets)
         return names if len(self.enabled_assets) < len(self.assets) else ()
 
     def grant_rules(self) -> ApprovalRules:
-        """Return what the portfolio grants."""
+        """Return the rules by which the portfolio approves entries."""
         limit, correlation = self.max_positions, self.correlation_limit
         return ApprovalRules(
             max_total_exposure=self.max_total_exposure_pct,

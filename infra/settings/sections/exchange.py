@@ -1,4 +1,4 @@
-"""Where the market and the account are, or what stands in their place."""
+"""Settings of the exchange: the market and the account, or their simulation."""
 
 from decimal import Decimal
 from typing import Annotated
@@ -76,7 +76,7 @@ class ReplaySettings(Section):
     max_workers: Annotated[int, fields.whole("processes", 1, 1024)] | None
 
     def rules(self) -> FillRules:
-        """Return what the matching engine charges."""
+        """Return the costs charged by the matching engine."""
         return FillRules(
             initial_balance=self.initial_balance,
             slippage_fraction=self.slippage_bps * _ONE_BPS,

@@ -1,4 +1,4 @@
-"""How the system is kept running, watched and remembered."""
+"""Settings of supervision, health, storage, logs and traces."""
 
 from decimal import Decimal
 from typing import Annotated
@@ -62,7 +62,7 @@ class DatabaseSettings(Section):
     busy_timeout_ms: Ms
 
     def postgres_url(self) -> str | None:
-        """Return the address of a database of PostgreSQL; None: the journal is a file."""
+        """Return the address of a PostgreSQL database; None: the journal is a file."""
         if self.url is not None or self.host is None:
             return self.url
         user = "" if self.user is None else f"{self.user}@"
@@ -86,7 +86,7 @@ class EventSettings(Section):
     webhook_secret: Secret | None
 
     def redis_address(self) -> str | None:
-        """Return the address of Redis, which may hold a password; None: there is none."""
+        """Return the Redis address, which may contain a password; None: there is none."""
         if self.redis_url is not None:
             return self.redis_url.get_secret_value()
         if self.redis_host is None:

@@ -1,4 +1,4 @@
-"""When a position is opened and closed, and what may be lost with it."""
+"""Settings of entries and exits, and of risk limits."""
 
 from decimal import Decimal
 from typing import Annotated
@@ -47,7 +47,7 @@ class StrategySettings(Section):
     volatility_window: Candles
 
     def candle_rules(self) -> CandleRules:
-        """Return what all strategies share of candles."""
+        """Return the rules of candles, which all strategies share."""
         return CandleRules(
             candle_ms=self.candle_minutes * MINUTE_MS,
             warmup_candles=self.warmup_candles,
@@ -148,7 +148,7 @@ class RiskSettings(Section):
     drawdown_levels: Annotated[
         tuple[Fraction, Fraction] | None, BeforeValidator(lambda found: found or None)
     ]
-    """Null and an empty list are one."""
+    """Null and an empty list mean the same."""
     drawdown_steps: tuple[tuple[Fraction, Share], ...] | None
     drawdown_size_multiplier: Share
     drawdown_restore_pct: Fraction
@@ -163,7 +163,7 @@ class RiskSettings(Section):
     malfunction_closes_all: Flag
 
     def rules(self, execution: ExecutionSettings) -> RiskRules:
-        """Return what one position may lose."""
+        """Return the stop policy of one position."""
         return RiskRules(
             trail_interval_ms=execution.trail_min_interval_ms,
             unprotected_position_ms=ms(execution.naked_position_seconds, SECOND_MS),
@@ -175,7 +175,7 @@ class RiskSettings(Section):
     def protection_rules(
         self, cooldown: GlobalCooldownSettings, capital_loss: Decimal | None
     ) -> ProtectionRules:
-        """Return what the whole portfolio may lose, and how long it then rests."""
+        """Return the loss limits of the whole portfolio, and its cooldowns."""
         reduce, emergency = self.drawdown_levels or (None, None)
         steps = self.drawdown_steps or ()
         if self.drawdown_steps is None and reduce is not None:

@@ -1,4 +1,4 @@
-"""How one asset is traded: its own settings, else those of its strategy's section."""
+"""The terms of one asset: its own settings, or else those of its strategy's section."""
 
 from decimal import Decimal, InvalidOperation
 from typing import TypeVar
@@ -16,7 +16,7 @@ DEFAULTS = {
     "leverage": Decimal(10),
     "min_ratchet_pct": Decimal("0.01"),
 }
-"""Of an asset that is not of confirmed_trend_long and says nothing, where no section does (5.1)."""
+"""Default for assets not using confirmed_trend_long, if neither they nor a section set it (5.1)."""
 
 _TREND = (
     "ema_trigger_period",
@@ -28,7 +28,7 @@ _TREND = (
     "entry_confirmation_level",
     "max_entry_wait_candles",
 )
-"""Whole numbers that confirmed_trend_long reads."""
+"""Parameters of confirmed_trend_long that are whole numbers."""
 
 Value = TypeVar("Value")
 
@@ -69,7 +69,7 @@ def _said(asset: AssetSettings, name: str, default: Decimal | None) -> Decimal |
 def strategy_spec(
     asset: AssetSettings, strategy: StrategySettings, trend: ConfirmedTrendSettings
 ) -> StrategySpec:
-    """Return which strategy decides for an asset, and by what."""
+    """Return the strategy of an asset with its parameters."""
     if asset.strategy == EMA_CROSS_SHORT:
         return StrategySpec(name=EMA_CROSS_SHORT, parameters=strategy.parameters())
     if asset.strategy == CONFIRMED_TREND_LONG:
@@ -84,7 +84,7 @@ def _trend_parameters(asset: AssetSettings, trend: ConfirmedTrendSettings) -> Pa
 
 
 def _parsed(text: str) -> Parameter:
-    """Return a parameter of a strategy of the user's own as the number that it looks like."""
+    """Return a parameter of a user-defined strategy as the number it looks like."""
     try:
         number = Decimal(text)
     except InvalidOperation:

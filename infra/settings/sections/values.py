@@ -1,4 +1,4 @@
-"""The values that settings are made of: each with its unit and its range."""
+"""The types of setting values, each with its unit and range."""
 
 from decimal import Decimal
 from typing import Annotated

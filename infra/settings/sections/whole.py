@@ -11,7 +11,7 @@ from infra.settings.sections.exchange import (
     ReplaySettings,
     SimulationSettings,
 )
-from infra.settings.sections.people import ControlSettings, NotificationSettings, WebSettings
+from infra.settings.sections.operator import ControlSettings, NotificationSettings, WebSettings
 from infra.settings.sections.running import (
     BackupSettings,
     DatabaseSettings,

@@ -1,4 +1,4 @@
-"""Who is told, and who may command."""
+"""Settings of notifications, the control interface and the web page."""
 
 from typing import Annotated
 
@@ -72,16 +72,16 @@ class NotificationSettings(Section):
     heartbeat_url: SecretUrl | None
 
     def without_channels(self) -> "NotificationSettings":
-        """Return the same with nobody to tell."""
+        """Return a copy without any channels."""
         places = [name for name in type(self).model_fields if name.endswith(("_token", "_url"))]
         return self.model_copy(update=dict.fromkeys(places))
 
     def user_ids(self) -> frozenset[int]:
-        """Return which persons may command by Telegram; none: whoever writes in a private chat."""
+        """Return the users who may command by Telegram; empty: anyone in a private chat."""
         return frozenset(map(int, (self.telegram_user_ids or "").replace(",", " ").split()))
 
     def rules(self) -> NoticeRules:
-        """Return when people are told."""
+        """Return the rules of when to notify."""
         minute = None
         if self.report_time is not None:
             hours, minutes = self.report_time.split(":")

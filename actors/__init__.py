@@ -1,1 +1,1 @@
-"""The wing that decides in time: supervised actors that tell each other messages."""
+"""The actors: supervised, they run in real time and send each other messages."""

@@ -1,10 +1,10 @@
-"""The actor of the account: finds money that came in or went out, also while nobody was running.
+"""The actor of the account: finds deposits and withdrawals, even those made while it was down.
 
 Receives: AskAccount from its own timer; Restarted, GivenUp.
 Publishes: TransferSeen, WalletSeen to the portfolio, which books and stores them; RiskRaised to the
-notifier, of positions that no asset of the settings answers for.
-Owns: nothing. What it finds is found again; an actor of its own, so that a slow answer of the
-exchange delays no decision of the portfolio.
+notifier, about positions in symbols that are not in the settings.
+Owns: nothing. Whatever it finds can be found again. It is an actor of its own so that a slow answer
+of the exchange does not delay the portfolio's decisions.
 """
 
 from loguru import logger
@@ -26,13 +26,13 @@ from domain.market.instruments import DAY_MS, HOUR_MS
 from domain.trading.positions import UnmanagedPosition
 
 LOOK_BACK_MS = 7 * DAY_MS
-"""How long before the newest equity a transfer may lie that was not heard of."""
+"""How long before the newest equity sample an unknown transfer may be."""
 LATE_MS = 6 * HOUR_MS
-"""How much later than it happened a transfer may appear in the exchange's log."""
+"""How long after it happened a transfer may appear in the exchange's log."""
 
 
 class AccountActor(SupervisedActor):
-    """The account's money, besides what trades and funding move."""
+    """The account's money, apart from trades and funding."""
 
     def __init__(
         self,
@@ -46,11 +46,11 @@ class AccountActor(SupervisedActor):
         """Take over `account`.
 
         Args:
-            incarnation: this one.
+            incarnation: of this actor.
             wallet: at the exchange.
             clock: for the timer.
-            journals: where the facts are.
-            ask_every_ms: how often the exchange is asked, come what may.
+            journals: of the facts.
+            ask_every_ms: fixed interval of asking the exchange.
         """
         super().__init__(incarnation)
         self._wallet = wallet
@@ -60,10 +60,10 @@ class AccountActor(SupervisedActor):
         self._timer: Timer | None = None
         self._told: set[str] = set()
         self._unmanaged: tuple[UnmanagedPosition, ...] = ()
-        """Positions that people were told of."""
+        """Positions already notified."""
 
     def on_start(self) -> None:
-        """Learn from when on transfers may be unknown, and begin to ask."""
+        """Find out since when transfers may be unknown, and start asking."""
         journal = self.hold(self._journals.open(self.name, lambda: self.origin))
         oldest, newest = journal.oldest_state(), journal.newest_state()
         self._first_ms = self.now_ms if oldest is None else oldest.t_ms
@@ -72,7 +72,7 @@ class AccountActor(SupervisedActor):
         self._hand_in_question()
 
     def handle(self, message: Message) -> None:
-        """Do what a message says."""
+        """Handle a message."""
         match message:
             case AskAccount():
                 self._ask()
@@ -88,14 +88,14 @@ class AccountActor(SupervisedActor):
                 self.refuse(message)
 
     def release(self) -> None:
-        """Let go of the timer."""
+        """Cancel the timer."""
         if self._timer is not None:
             self._timer.cancel()
 
     def _ask(self) -> None:
         try:
             for transfer in self._wallet.transfers(self._since_ms):
-                # What is older than the books is in the balance that they began with.
+                # Transfers older than the books are included in their initial balance.
                 if transfer.ts_ms > self._first_ms and transfer.transfer_id not in self._told:
                     self._told.add(transfer.transfer_id)
                     self.tell(PORTFOLIO, TransferSeen(transfer=transfer))
@@ -108,7 +108,7 @@ class AccountActor(SupervisedActor):
         self._ask_again()
 
     def _look_for_unmanaged(self) -> None:
-        """Tell people of each position that nobody watches, once as long as it stands as it is."""
+        """Notify of each unmanaged position, once while it is unchanged."""
         unmanaged_positions = self._wallet.unmanaged_positions()
         for unmanaged in unmanaged_positions:
             if unmanaged not in self._unmanaged:

@@ -5,8 +5,8 @@ portfolio; PositionChanged, OrderRejected from its execution; StateWanted from t
 Restarted, GivenUp from supervision; StoreDue from its timer.
 Publishes: AssetReported to the portfolio; OpenPosition, ClosePosition to its execution;
 RegimeChanged, EntryDenied, ConnectionLost, ConnectionRestored, StateTold to the notifier.
-Owns: the asset's feed, strategy, regime and cooldown. The position is the exchange's; the
-actor folds what its execution tells of it.
+Owns: the asset's feed, strategy, regime and cooldown. The position belongs to the exchange; the
+actor folds what its execution reports about it.
 """
 
 from collections.abc import Sequence
@@ -55,9 +55,9 @@ from domain.trading.positions import Execution
 
 _FEED = "feed"
 FETCH_AGAIN_MS = 5_000
-"""Pause before candles that could not be fetched are asked for again."""
+"""Pause before a failed fetch of candles is retried."""
 STORE_AFTER_MS = 20
-"""From a close to the storing of its candle: entries are on their way by then."""
+"""Delay from a close to storing its candle: by then entries have been sent."""
 
 
 class AssetActor(SupervisedActor):
@@ -83,26 +83,26 @@ class AssetActor(SupervisedActor):
         self._execution = execution_name(asset)
         self._applied_through = 0
         self._entry: OpenPosition | None = None
-        """Asked of the execution and not answered yet."""
+        """Sent to the execution and not answered yet."""
         self._exit: ClosePosition | None = None
         self._under_way: set[str] = set()
         self._report: AssetEvaluation | None = None
         self._explanation: Explanation | None = None
-        """Of the close that was reported."""
+        """Explanation of the reported close."""
         self._refusal: Denial | None = None
-        """Of the entry signal of that close."""
+        """Age limit of the entry signal of that close."""
         self._denied_signal_ms: int | None = None
         self._lost_ms: int | None = None
         """Since when the feed is lost; None while it works."""
         self._has_unstored = False
-        """A candle that was accepted is to be stored in a while."""
+        """Whether an accepted candle is to be stored shortly."""
 
     def on_start(self) -> None:
-        """Fold the facts, and decide the newest close once more.
+        """Fold the facts, and decide the newest close again.
 
-        It is decided on what stood before its own decisions: on the present, an asset that has
-        exited at this close would enter again. The strategy is made here, in the actor's own
-        thread: one of the user's own may raise or hang.
+        It is decided on the state before its own decisions: on the current state, an asset that
+        has exited at this close would enter again. The strategy is constructed here, in the
+        actor's own thread: a user-defined one may raise or hang.
         """
         self._state = AssetState(self._asset, self._rules)
         self._journal = self.hold(self._journals.open(self.name, lambda: self.origin))
@@ -123,7 +123,7 @@ class AssetActor(SupervisedActor):
             self._applied_through = stored[-1].fact_id
 
     def handle(self, message: Message) -> AssetSnapshot | None:
-        """Do what a message says."""
+        """Handle a message."""
         match message:
             case Describe():
                 return self._snapshot()
@@ -150,7 +150,7 @@ class AssetActor(SupervisedActor):
             case Restarted(address=address):
                 self._on_restarted(address)
             case GivenUp():
-                pass  # the portfolio decides what that means
+                pass  # the portfolio decides what follows
             case _:
                 self.refuse(message)
         return None
@@ -186,9 +186,9 @@ class AssetActor(SupervisedActor):
             self._store_in_time()
 
     def _store_in_time(self) -> None:
-        """Store the candle before an exit leaves, and else once an entry has.
+        """Store the candle before an exit is sent, or otherwise after an entry was sent.
 
-        A grant holds the figures that it was decided on, a close does not.
+        An approval holds the figures that it was decided on, a close command does not.
         """
         if self._report is not None and self._report.strategy_exit is not None:
             self._store_candles()
@@ -201,7 +201,7 @@ class AssetActor(SupervisedActor):
             self._feed.store(self._asset)
 
     def release(self) -> None:
-        """Store what was to be stored in a while, unless a later incarnation does."""
+        """Store what is still to be stored, unless a later incarnation does."""
         if self.incarnation.is_ours():
             self._store_candles()
 
@@ -224,14 +224,14 @@ class AssetActor(SupervisedActor):
             self.tell(NOTIFIER, ConnectionLost(asset=self._asset, what=_FEED, detail=reason))
 
     def _catch_up(self) -> None:
-        """Fold the candles that were missed, and decide the newest of them alone."""
+        """Fold missed candles, and decide only the newest of them."""
         newest_ms = self._state.t_ms
         self._fetch_candles()
         if self._state.t_ms != newest_ms:
             self._decide()
 
     def _fetch_candles(self) -> None:
-        """Fold all candles anew; where the exchange does not answer, try again in a while."""
+        """Fold all candles anew; if the exchange does not answer, retry later."""
         try:
             self._state.apply_candles(self._feed.history(self._asset))
         except (UnavailableError, AccessDeniedError, BadDataError) as error:
@@ -255,7 +255,7 @@ class AssetActor(SupervisedActor):
 
     def _on_global_cooldown(self, end_ms: int) -> None:
         self._state.global_cooldown_end_ms = end_ms
-        # The portfolio tells people of it; the next report must not look like news of the market.
+        # The portfolio notifies of it; the next evaluation must not look like a market change.
         if self._report is not None and self._report.t_ms < end_ms:
             self._report = replace(self._report, regime=Regime.COOLDOWN)
 
@@ -301,7 +301,7 @@ class AssetActor(SupervisedActor):
                 purpose=Purpose.EXIT,
                 reason=report.strategy_exit,
             )
-            # Before the report: an emergency that it leads to must find this exit under way.
+            # Before the evaluation is sent: an ensuing emergency must find this exit in progress.
             self.tell(self._execution, self._exit)
         self._tell_report(report)
 
@@ -311,7 +311,7 @@ class AssetActor(SupervisedActor):
     def _apply_before(
         self, newest_ms: int, stored: Sequence[StoredExecution]
     ) -> list[StoredExecution]:
-        """Fold what stood before the decisions of the newest close, and return the rest."""
+        """Fold the facts before the decisions of the newest close, and return the rest."""
         later = []
         for fact in stored:
             if counts_before(fact.execution, newest_ms, self._rules.candles.candle_ms):

@@ -1,4 +1,4 @@
-"""Which actors a run has, and what each is made with."""
+"""The actors of a run, and what each is constructed with."""
 
 from dataclasses import dataclass, replace
 
@@ -20,7 +20,7 @@ from domain.strategies.guarded import Guarded
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What the actors of one run are made with."""
+    """What the actors of one run are constructed with."""
 
     rules: TradingRules
     info: RunInfo
@@ -30,19 +30,19 @@ class Parts:
     journals: Journals
     outboxes: Outboxes
     wallet: Wallet | None
-    """None in a replay, where no money comes or goes."""
+    """None in a replay, which has no transfers."""
     asking: ReconcilePace
     unknown: tuple[str, ...]
-    """Assets that were open at the exchange while the journal knew of nothing."""
+    """Assets with positions at the exchange when the journal was still empty."""
     facts_until_ms: int | None
-    """When the newest fact was stored before this process; None: none was."""
+    """When the newest fact before this process was stored; None: there was none."""
     checks: LiveChecks | None
-    """What the portfolio looks at between closes; nothing in a replay."""
+    """What the portfolio checks between closes; nothing in a replay."""
     telling: NoticePace
 
 
 def specs_of(parts: Parts) -> list[ChildSpec]:
-    """Return all actors in the order of their start."""
+    """Return the specs of all actors in start order."""
     common = {"rules": parts.rules, "journals": parts.journals}
     assets = [asset.asset for asset in parts.rules.assets]
     notifier = common | {
@@ -69,11 +69,11 @@ def specs_of(parts: Parts) -> list[ChildSpec]:
         "stale_ms": parts.asking.stale_ms,
     }
     specs = [
-        # Kept: a system that trades must not fall silent.
+        # Kept alive: a trading system must not stop sending notices.
         ChildSpec(address=NOTIFIER, actor=NotifierActor, arguments=notifier, is_kept=True),
         ChildSpec(address=PORTFOLIO, actor=PortfolioActor, arguments=portfolio, is_vital=True),
         *_account_spec(parts),
-        # Kept: a position needs its books, and its emergency closes, also once it is suspended.
+        # Kept alive: a position needs its books and emergency closes even when suspended.
         *(
             ChildSpec(
                 address=execution_name(asset),

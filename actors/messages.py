@@ -1,4 +1,4 @@
-"""All messages, in the order in which the data travels: reading this is reading the system.
+"""All messages, in the order of data flow: to read this is to read the system.
 
 Commands are imperative and have one receiver; events are in the past tense. A message that
 announces a stored fact carries its `fact_id`.
@@ -95,7 +95,7 @@ class OperatorAsked(Message):
 
     command: Command
     operator: str
-    """Who asked, and by which way."""
+    """Who asked, and through which channel."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +105,7 @@ class StoreAgain(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noted(Message):
-    """Event, of something done without an actor: noted in the trace as the cause of a fact."""
+    """Event, of something done outside actors: recorded in the trace as the cause of a fact."""
 
     what: str
     detail: str
@@ -128,7 +128,7 @@ class FeedConnected(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedLost(Message):
-    """Event, from an asset's feed to its AssetActor: no candles come any more."""
+    """Event, from an asset's feed to its AssetActor: no candles arrive any more."""
 
     reason: str
 
@@ -138,11 +138,11 @@ class FeedLost(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssetReported(Message):
-    """Event, from an AssetActor to the portfolio: one close and what the asset makes of it."""
+    """Event, from an AssetActor to the portfolio: one close and its evaluation."""
 
     report: AssetEvaluation
     explanation: Explanation | None = None
-    """Why it says so: for people, by the trace."""
+    """The reasons, for explanation by the trace."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +152,7 @@ class StoreDue(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoordinationEnded(Message):
-    """Timer, from the portfolio to itself: decide a close without the reports still missing."""
+    """Timer, from the portfolio to itself: decide a close without the missing evaluations."""
 
     t_ms: int
 
@@ -166,7 +166,7 @@ class EntryApproved(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryDenied(Message):
-    """Event, from the portfolio to an AssetActor, which passes each signal's first on to people."""
+    """Event, from the portfolio to an AssetActor, which notifies of each signal's first denial."""
 
     denial: Denial
 
@@ -180,14 +180,14 @@ class GlobalCooldownStarted(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReservationExpired(Message):
-    """Timer, from the portfolio to itself: a grant should have become an order by now."""
+    """Timer, from the portfolio to itself: an approval should have become an order by now."""
 
     approval: Approval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchDue(Message):
-    """Timer, from the portfolio to itself: look at the present between closes."""
+    """Timer, from the portfolio to itself: check the current state between closes."""
 
 
 # From the account to the portfolio.
@@ -195,7 +195,7 @@ class WatchDue(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskAccount(Message):
-    """Timer, from the account to itself: ask what has moved money."""
+    """Timer, from the account to itself: query transfers and balance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,7 +207,7 @@ class TransferSeen(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WalletSeen(Message):
-    """Event, from the account to the portfolio: what the exchange says that the balance is."""
+    """Event, from the account to the portfolio: the balance according to the exchange."""
 
     ts_ms: int
     balance: Decimal
@@ -218,7 +218,7 @@ class WalletSeen(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenPosition(Message):
-    """Command, from an AssetActor to its execution: use a grant."""
+    """Command, from an AssetActor to its execution: use an approval."""
 
     approval: Approval
 
@@ -227,8 +227,7 @@ class OpenPosition(Message):
 class ClosePosition(Message):
     """Command, from an AssetActor or the portfolio to an execution: close what is open.
 
-    Only a position that was opened by an earlier decision is closed, so a repeat cannot close a
-    later one.
+    Only a position opened by an earlier decision is closed, so a repeat cannot close a later one.
     """
 
     asset: str
@@ -241,31 +240,31 @@ class ClosePosition(Message):
 class ReducePosition(Message):
     """Command, from the portfolio to an execution: close a part of what is open.
 
-    Told again, it is not done again: its orders are found by its time.
+    A repeat is not executed again: its orders are found by its time.
     """
 
     asset: str
     t_ms: int
     """When it was decided; a position of a later decision is left alone."""
     qty: Decimal
-    """Base units in all, on the step."""
+    """Total quantity in base units, a multiple of the step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flatten(Message):
-    """Command, from the portfolio to an execution: let nothing be open or rest at the exchange.
+    """Command, from the portfolio to an execution: close the position and cancel all orders.
 
     Answered by AssetFlat, however long that takes.
     """
 
     asset: str
     t_ms: int
-    """Of the panic; what somebody else opened later is left alone."""
+    """Time of the panic; what someone else opened later is left alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolveEntry(Message):
-    """Command, from the portfolio to an execution: say what became of a grant, or void it."""
+    """Command, from the portfolio to an execution: report an approval's outcome, or void it."""
 
     approval: Approval
 
@@ -275,7 +274,7 @@ class ResolveEntry(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionSeen(Message):
-    """Event, from the exchange to an execution. A hint: the exchange is asked where it matters."""
+    """Event, from the exchange to an execution. A hint: the exchange is queried if it matters."""
 
     execution: Execution
 
@@ -289,20 +288,20 @@ class OrderSeen(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconcile(Message):
-    """Timer, from an execution to itself: ask what is true at the exchange."""
+    """Timer, from an execution to itself: query the exchange's true state."""
 
     is_routine: bool = False
-    """Nothing is in doubt: what seldom changes need not be asked each time."""
+    """Whether nothing is in doubt, so that rare changes need not be queried each time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContinueReconcile(Message):
-    """Event, from an execution to itself: put the next question of those that wait."""
+    """Event, from an execution to itself: send the next pending query."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PositionMarked(Message):
-    """Event, from the exchange by way of an execution to the portfolio: the mark price."""
+    """Event, from the exchange through an execution to the portfolio: the mark price."""
 
     asset: str
     ts_ms: int
@@ -311,9 +310,9 @@ class PositionMarked(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceSeen(Message):
-    """Event, from the exchange to an execution: trades since the message before.
+    """Event, from the exchange to an execution: prices since the previous message.
 
-    Only the newest that still waits is kept; it spans what the others held.
+    Only the newest waiting one is kept; it spans the prices of the others.
     """
 
     asset: str
@@ -322,12 +321,12 @@ class PriceSeen(Message):
     high: Decimal
     low: Decimal
     since_ms: int
-    """Of the earliest price in it."""
+    """Time of the earliest price in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopSeen(Message):
-    """Event, from the exchange to an execution: it has moved the stop behind the best price."""
+    """Event, from the exchange to an execution: it has trailed the stop itself."""
 
     asset: str
     ts_ms: int
@@ -337,7 +336,7 @@ class StopSeen(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopDue(Message):
-    """Timer, from an execution to itself: move the stop to the newest level that has waited."""
+    """Timer, from an execution to itself: move the stop to the newest waiting level."""
 
 
 # From the execution to the asset, the portfolio and the notifier.
@@ -374,11 +373,11 @@ class OrderRejected(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssetFlat(Message):
-    """Event, from an execution to the portfolio: the exchange itself says that nothing is open."""
+    """Event, from an execution to the portfolio: the exchange confirms that nothing is open."""
 
     asset: str
     t_ms: int
-    """Of the Flatten that it answers."""
+    """Time of the Flatten that it answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -407,7 +406,7 @@ class JournalOutdated(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MalfunctionBegan(Message):
-    """Event, from an execution to the portfolio: the exchange is out of reach (8.8)."""
+    """Event, from an execution to the portfolio: the exchange is unreachable (8.8)."""
 
     source: str
     detail: str
@@ -420,11 +419,11 @@ class MalfunctionEnded(Message):
     source: str
 
 
-# To the notifier: what a person should hear of.
+# To the notifier: what the operator is notified of.
 #
-# Of what is stored as a fact it is told only that it is there: the notifier reads the facts, so
-# that no crash between storing and telling hides a trade or a protection from people. Of the rest,
-# what must be heard is told again once the notifier was restarted, under the same key.
+# Facts are only announced: the notifier reads them itself, so that a crash between storing and
+# sending never hides a trade or a protection. Of the rest, important events are repeated after a
+# restart of the notifier, under the same key.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -452,7 +451,7 @@ class TradeClosed(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PositionDiffers(Message):
-    """Event, from an execution: the exchange and the books do not agree, and go on so."""
+    """Event, from an execution: the exchange and the books differ permanently."""
 
     asset: str
     since_ms: int
@@ -466,7 +465,7 @@ class PositionUnprotected(Message):
     asset: str
     since_ms: int
     is_set_again: bool
-    """Else the position is closed, unless it was opened by hand."""
+    """Otherwise the position is closed, unless it was opened by hand."""
     is_by_hand: bool = False
 
 
@@ -479,7 +478,7 @@ class ProtectionFired(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossStreakReached(Message):
-    """Event, from the portfolio: too many losing trades in a row began a cooldown (8.7)."""
+    """Event, from the portfolio: too many losing trades in a row started a cooldown (8.7)."""
 
     end_ms: int
 
@@ -488,23 +487,23 @@ class LossStreakReached(Message):
 class RebalanceAdvised(Message):
     """Event, from the portfolio: a position has drifted from its target; no trade follows.
 
-    It may be repeated; people hear of a position and a direction once a UTC day.
+    It may be repeated; a position and direction is notified once per UTC day.
     """
 
     advice: Advice
     side: Side
     opened_ms: int
-    """Of the position."""
+    """Time when the position was opened."""
     t_ms: int
     """The close."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskRaised(Message):
-    """Event, from any actor: a danger that no other message tells of, in its own words."""
+    """Event, from any actor: a danger without a message type of its own, with its text."""
 
     key: str
-    """The same danger has the same key, however often it is told."""
+    """The same danger has the same key, however often it is sent."""
     asset: str | None
     what: str
     figures: str
@@ -514,12 +513,12 @@ class RiskRaised(Message):
     advice: str
     """What the operator can do."""
     group: str = ""
-    """Dangers of one group within seconds are one message; empty: it stands alone."""
+    """Dangers of one group within seconds become one notice; empty: a notice of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionLost(Message):
-    """Event, from an AssetActor or an execution: nothing comes from outside any more."""
+    """Event, from an AssetActor or an execution: a connection was lost."""
 
     asset: str
     what: str
@@ -535,18 +534,18 @@ class ConnectionRestored(Message):
     what: str
     down_ms: int
     candles: int | None = None
-    """Closed meanwhile and fetched now; None where no candles come this way."""
+    """Number of candles closed meanwhile and fetched now; None for connections without candles."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemChanged(Message):
-    """Event, from the runtime or the portfolio: something was changed, or a channel has ended."""
+    """Event, from the runtime or the portfolio: something was changed, or a channel has stopped."""
 
     key: str
     title: str
     detail: str
     answered: str = ""
-    """Who asked for the change and was answered, and by which way; empty: nobody was."""
+    """Who requested the change and got an answer, and through which channel; empty: nobody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -561,7 +560,7 @@ class SystemStopping(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinksSampled(Message):
-    """Event, from the runtime to the notifier, once a minute: the ties to the outer world."""
+    """Event, from the runtime to the notifier, once a minute: the links to exchange and journal."""
 
     links: tuple[VenueLink, ...]
     journal_connections: int
@@ -581,7 +580,7 @@ class StateTold(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportDue(Message):
-    """Timer, from the notifier to itself: a report, or the end of the wait for its answers."""
+    """Timer, from the notifier to itself: a report is due, or the wait for its answers is over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -595,13 +594,13 @@ class CooldownEnded(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutageDue(Message):
-    """Timer, from the notifier to itself: it is time to tell of what is lost, or back."""
+    """Timer, from the notifier to itself: it is time to notify of lost or restored connections."""
 
     what: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupDue(Message):
-    """Timer, from the notifier to itself: the dangers of a group were waited for long enough."""
+    """Timer, from the notifier to itself: the wait for the dangers of a group is over."""
 
     group: str

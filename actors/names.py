@@ -16,6 +16,6 @@ def execution_name(asset: str) -> str:
 
 
 def asset_of(address: str) -> str | None:
-    """Return the asset that an address belongs to; None for the portfolio's and others."""
+    """Return the asset that an address belongs to; None for the portfolio and others."""
     _, slash, asset = address.partition("/")
     return asset if slash else None

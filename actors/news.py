@@ -1,4 +1,4 @@
-"""Reads the facts that people hear of and puts each into words."""
+"""Reads the facts that are notified, and turns each into notices."""
 
 from collections.abc import Iterator
 
@@ -17,19 +17,19 @@ from domain.trading.orders import ExitReason, Purpose
 from domain.trading.positions import Execution, Position, Trade
 
 Read = tuple[int, list[Notice]]
-"""A fact's number, and what is told of it."""
+"""A fact's id, and its notices."""
 
 
 class Newsreader:
-    """The fold of all facts that were read, and the words for those that follow."""
+    """The fold of all facts read, and the notices of those that follow."""
 
     def __init__(self, journal: Journal, rules: TradingRules, read_through: int) -> None:
-        """Fold in silence what was read before.
+        """Fold earlier facts without notices.
 
         Args:
-            journal: the facts.
-            rules: the limits that texts name, and the assets that are told of.
-            read_through: the number of the newest fact that was put into words.
+            journal: of the facts.
+            rules: the limits named in texts, and the assets to notify of.
+            read_through: id of the newest fact with notices.
         """
         self._journal = journal
         self._rules = rules
@@ -43,19 +43,19 @@ class Newsreader:
                     self.ledger.apply(stored.execution)
 
     def read(self, now_ms: int) -> Iterator[Read]:
-        """Return each fact that was stored since, with what is told of it."""
+        """Return each fact stored since, with its notices."""
         found, through = self._journal.news(self._read_through)
         for news in found:
             try:
                 told = list(self._words(news))
             except Exception:  # noqa: BLE001 (it would crash every incarnation to come, and hide the rest)
-                logger.opt(exception=True).error("fact {} has no words", news.fact_id)
+                logger.opt(exception=True).error("fact {} cannot be put into words", news.fact_id)
                 told = [_wordless(news, now_ms)]
             yield news.fact_id, told
         self._read_through = through
 
     def new_cooldowns(self) -> list[tuple[str | None, int]]:
-        """Return which assets (None: the portfolio) rest since the last call, and until when."""
+        """Return the cooldowns since the last call: asset (None: the portfolio) and end."""
         found, self._cooldowns = self._cooldowns, {}
         return list(found.items())
 
@@ -93,11 +93,11 @@ class Newsreader:
             yield market.cooldown_started(trade.asset, why, trade.exit_ms, rest.end_ms)
 
     def _entries(self) -> Iterator[Notice]:
-        """Return the entries that are complete; one that was told is no news to the outbox."""
+        """Return the complete entries; the outbox ignores those notified before."""
         for asset, entry in list(self.ledger.entries.items()):
             order = self._journal.order(entry.order_id)
             if order is None and entry.position.decided_ms is not None:
-                # Of an older copy of the journal: what it was to fill is not known.
+                # From an older copy of the journal: the intended quantity is not known.
                 del self.ledger.entries[asset]
                 yield self._entered(entry.order_id, entry.position)
             elif order is None or order.intent.purpose is not Purpose.ENTRY:
@@ -128,7 +128,7 @@ class Newsreader:
         yield market.cooldown_started(None, why, protection.t_ms, end_ms)
 
     def _asker(self, panic: Protection) -> str:
-        """Return who asked for a panic, and by which way, as the command was stored with it."""
+        """Return who requested a panic and through which channel, as stored with the command."""
         asked = (c for c in self._journal.commands() if c.command == CommandName.PANIC)
         return next((c.operator for c in asked if c.ts_ms == panic.t_ms), "")
 
@@ -144,7 +144,7 @@ def _wordless(news: StoredNews, now_ms: int) -> Notice:
     raised = RiskRaised(
         key=f"fact/{news.fact_id}",
         asset=None,
-        what="a fact has no words",
+        what="a fact could not be put into words",
         figures=f"{type(news.fact).__name__} {news.fact_id}",
         effect="It is stored; only its notice failed.",
         advice="You can: check the logs.",

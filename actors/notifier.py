@@ -1,14 +1,14 @@
-"""The actor that tells people: puts facts and events into words and stores them for the channels.
+"""The actor of notifications: turns facts and events into notices, stored for the channels.
 
-Receives: every event a person should hear of; StateTold from the assets and the portfolio;
+Receives: every event the operator is notified of; StateTold from the assets and the portfolio;
 LinksSampled from the runtime;
 ReportDue, CooldownEnded, OutageDue, GroupDue from its own timers; Restarted, GivenUp.
-Publishes: StateWanted to the assets and the portfolio. No channel can delay trading: nobody waits
+Publishes: StateWanted to the assets and the portfolio. No channel can delay trading: nothing waits
 for this actor, and it waits for no channel.
-Owns: the words, their limits on repetition, the reports.
+Owns: the texts, limits on repetition, and reports.
 
-What is stored as a fact is read from the facts, from where it was read last: whoever crashes
-between storing and telling, people hear of every entry, exit and protection.
+Facts are read from the journal, from the last position on: whatever crashes between storing and
+sending, the operator is notified of every entry, exit and protection.
 """
 
 from collections import deque
@@ -65,15 +65,15 @@ from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
 from domain.rules import TradingRules
 
 MOST_UNSAID = 1_000
-"""Notices that wait for a journal that refuses them; the oldest are dropped."""
+"""Most notices waiting for a journal that refuses them; then the oldest are dropped."""
 
 
 _BY_TELEGRAM = "telegram"
-"""The way of commands whose answers are read where notices are read too."""
+"""The command channel whose answers appear in the same place as notices."""
 
 
 class NotifierActor(SupervisedActor):
-    """The system's voice."""
+    """Sends the system's notifications."""
 
     def __init__(
         self,
@@ -91,15 +91,15 @@ class NotifierActor(SupervisedActor):
         """Take over `notifier`.
 
         Args:
-            incarnation: this one.
-            rules: the limits that texts name.
-            run: what is said of the run at its start and end.
+            incarnation: of this actor.
+            rules: the limits named in texts.
+            run: what is reported about the run at its start and end.
             clock: for timers.
-            journals: where the facts are.
-            outboxes: where the words go.
+            journals: of the facts.
+            outboxes: for the notices.
             patience_ms: how long a report waits for the actors' answers.
             gather_ms: how long a lost connection waits for those of other assets.
-            yields_s: real time, how long after a pause others work first.
+            yields_s: real time for which others work first after a pause.
         """
         super().__init__(incarnation)
         self._rules = rules
@@ -111,25 +111,25 @@ class NotifierActor(SupervisedActor):
         self._gather_ms = gather_ms
         self.yields_s = yields_s
         self._outages: dict[str, Outage] = {}
-        """By what is lost."""
+        """Outages by kind of connection."""
         self._gathered: dict[str, dict[str, RiskRaised]] = {}
-        """Dangers that wait for others of their group, by their keys."""
+        """Dangers that wait for others of their group, by key."""
         self._portfolio: PortfolioSnapshot | None = None
         self._assets: dict[str, AssetSnapshot] = {}
         self._links: LinksSampled | None = None
-        """The newest; None where nobody samples them."""
+        """The newest sample; None if links are not sampled."""
         self._deadline_ms: int | None = None
-        """When the answers of the actors are waited for no longer; None: none are awaited."""
+        """When the wait for the actors' answers ends; None: none are awaited."""
         self._timers: dict[str, Timer] = {}
         self._unsaid: deque[Notice] = deque(maxlen=MOST_UNSAID)
-        """Notices of no fact that could not be stored; an end of this incarnation forgets them."""
+        """Unstored notices not based on facts; they are lost when this incarnation ends."""
         self._is_refused = False
-        """Since the message at hand was taken: one wait for a locked journal is enough."""
+        """Whether the journal refused during the current message: one wait for it is enough."""
         self._is_waiting = False
-        """The log says that notices wait."""
+        """Whether the log already says that notices wait."""
 
     def on_start(self) -> None:
-        """Read the facts on from where they were read last, and make up for what was missed."""
+        """Continue reading the facts, and catch up on what was missed."""
         self._journal = self.hold(self._journals.open(self.name, lambda: self.origin))
         self._post = self.hold(self._outboxes.open())
         self._news = Newsreader(self._journal, self._rules, self._post.read_through())
@@ -150,7 +150,7 @@ class NotifierActor(SupervisedActor):
         self._on_due()
 
     def handle(self, message: Message) -> None:
-        """Do what a message says; what cannot be stored is said later."""
+        """Handle a message; what cannot be stored is sent later."""
         self._is_refused = False
         self._say_unsaid()
         self._read_news()
@@ -161,7 +161,7 @@ class NotifierActor(SupervisedActor):
     def _hear(self, message: Message) -> None:
         match message:
             case PositionOpened() | TradeClosed() | ProtectionFired():
-                pass  # it is among the facts
+                pass  # the facts contain it
             case RegimeChanged(report=report, previous=previous):
                 held = self._news.ledger.positions.get(report.asset)
                 stopped = self._stopped_by(report.asset)
@@ -210,7 +210,7 @@ class NotifierActor(SupervisedActor):
                 self.refuse(message)
 
     def _gather(self, message: RiskRaised) -> None:
-        """Wait for others of its group; whoever raised it tells it again to a next incarnation."""
+        """Wait for others of its group; its sender repeats it to the next incarnation."""
         waiting = self._gathered.setdefault(message.group, {})
         if not waiting:
             due = GroupDue(group=message.group)
@@ -241,20 +241,20 @@ class NotifierActor(SupervisedActor):
     def _on_outage_due(self, what: str) -> None:
         minutes = self._post.notice_rules().alert_cooldown_minutes
         for notice in self._outage(what).tell(self.now_ms, minutes):
-            # An outage keeps its own distances.
+            # An outage has its own intervals.
             self._post.put(notice)
         self._expect_outage(what)
 
     def _on_cooldown_ended(self, asset: str | None, end_ms: int) -> None:
         rest = None if asset is None else self._news.ledger.cooldowns[asset]
-        if rest is None or rest.end_ms == end_ms:  # else it was prolonged
+        if rest is None or rest.end_ms == end_ms:  # otherwise it was prolonged
             self._say_cooldown_ended(asset, end_ms)
 
     def _say_cooldown_ended(self, asset: str | None, end_ms: int) -> None:
         self._say(market.cooldown_ended(asset, end_ms, self._stopped_by(asset)))
 
     def _stopped_by(self, asset: str | None) -> str:
-        """Return what the operator has to end before an asset, or any, opens again; or nothing."""
+        """Return what the operator must end before an asset, or any, opens again; or None."""
         commands = fold(self._journal.commands(), self._asset_names())
         state = self._journal.newest_state()
         if commands.panic is not None:
@@ -302,7 +302,7 @@ class NotifierActor(SupervisedActor):
             self._write_due()
 
     def _on_due(self) -> None:
-        """Ask for what a due report must hold, or write it where that was awaited long enough."""
+        """Query what a due report needs, or write it if the wait is over."""
         if self._deadline_ms is not None:
             if self.now_ms >= self._deadline_ms:
                 self._write_due()
@@ -314,11 +314,11 @@ class NotifierActor(SupervisedActor):
         self._remind_of_reports()
 
     def release(self) -> None:
-        """Let go of the timers."""
+        """Cancel the timers."""
         for timer in self._timers.values():
             timer.cancel()
 
-    # Facts into words.
+    # Facts to notices.
 
     def _read_news(self) -> None:
         if self._is_refused:
@@ -332,11 +332,11 @@ class NotifierActor(SupervisedActor):
                 self._post.read_on(fact_id)
         except JournalError as error:
             self._note_refused(error)
-            # It has folded facts that are still to be told: begin again behind those that were.
+            # It has folded facts not notified yet: start again after those that were.
             self._news = Newsreader(self._journal, self._rules, self._post.read_through())
 
     def _say(self, notice: Notice) -> None:
-        """Store a notice; where that is refused, keep it for later, and let the log have it."""
+        """Store a notice; if that is refused, keep it for later, and log it."""
         try:
             if not self._is_refused:
                 self._store(notice)
@@ -361,7 +361,7 @@ class NotifierActor(SupervisedActor):
             logger.bind(actor=self.name).warning("{}: notices wait: {}", self.name, error)
 
     def _store(self, notice: Notice) -> None:
-        """Store a notice, or count it where it comes too soon after a similar one."""
+        """Store a notice, or only count it if it comes too soon after a similar one."""
         if not notice.is_routine:
             self._post.put(notice)
             return
@@ -387,7 +387,7 @@ class NotifierActor(SupervisedActor):
         return [asset.asset for asset in self._rules.assets]
 
     def _silent(self) -> list[str]:
-        """Return the actors whose answer is still to come."""
+        """Return the actors whose answers are pending."""
         silent = [a for a in self._asset_names() if a not in self._assets]
         addresses = [asset_name(asset) for asset in silent]
         if self._portfolio is None:

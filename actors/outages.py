@@ -1,7 +1,7 @@
-"""What is lost of the outer world, and when people hear of it.
+"""Lost connections to the outer world, and when to notify of them.
 
-Assets that are lost within seconds are one message, and so is their return. What goes on, or comes
-and goes, is told at growing distances.
+Assets lost within seconds are one notice, and so is their return. Outages that continue, or come
+and go, are reported at growing intervals.
 """
 
 from actors.messages import ConnectionLost, ConnectionRestored
@@ -15,30 +15,30 @@ _MOST_STEPS = 10
 
 
 class Outage:
-    """One kind of connection, over all assets. The present is always an argument."""
+    """One kind of connection, over all assets. The current time is always an argument."""
 
     def __init__(self, *, gather_ms: int) -> None:
-        """Begin with nothing lost.
+        """Start with nothing lost.
 
         Args:
-            gather_ms: how long others are waited for that are lost, or back, as well.
+            gather_ms: how long to wait for further losses, or returns.
         """
         self._gather_ms = gather_ms
         self._lost: dict[str, ConnectionLost] = {}
         self._since_ms: dict[str, int] = {}
         self._back: dict[str, ConnectionRestored] = {}
         self._told: set[str] = set()
-        """Assets of which people think that they are lost."""
+        """Assets last notified as lost."""
         self._known: set[str] = set()
-        """Assets whose loss was told since it was quiet last: they wait for their turn."""
+        """Assets whose loss was notified since the last calm: repeats wait for their turn."""
         self._times = 0
         self._turn_ms = 0
-        """When a loss that is no news may be told again."""
+        """When a known loss may be notified again."""
         self.due_ms: int | None = None
-        """When to ask `tell`; None: there is nothing to tell."""
+        """When to call `tell`; None: there is nothing to tell."""
 
     def lose(self, message: ConnectionLost, now_ms: int) -> None:
-        """Take note of a loss."""
+        """Note a loss."""
         asset = message.asset
         self._lost[asset] = message
         self._since_ms.setdefault(asset, now_ms)
@@ -46,7 +46,7 @@ class Outage:
         self._expect(now_ms + self._gather_ms)
 
     def restore(self, message: ConnectionRestored, now_ms: int) -> None:
-        """Take note of a return; of one whose loss nobody was told, nobody hears."""
+        """Note a return; if its loss was not notified, neither is the return."""
         asset = message.asset
         lost = self._lost.pop(asset, None)
         self._since_ms.pop(asset, None)
@@ -55,11 +55,11 @@ class Outage:
             self._expect(now_ms + self._gather_ms)
 
     def tell(self, now_ms: int, pause_minutes: int) -> list[Notice]:
-        """Return what people hear now.
+        """Return what to notify of now.
 
         Args:
             now_ms: the present.
-            pause_minutes: between two messages of one outage at first; four times that next.
+            pause_minutes: first pause between two notices of one outage; then four times as long.
         """
         told = []
         if self._back:

@@ -1,4 +1,4 @@
-"""Looks at the start whether the journal lacks orders of ours, before anybody decides anything."""
+"""Checks at the start, before any decisions, whether the journal lacks orders of ours."""
 
 from collections.abc import Iterator
 
@@ -25,11 +25,11 @@ def halt_if_outdated(
     facts_until_ms: int | None,
     now_ms: int,
 ) -> None:
-    """Store that nothing is opened until a rearm, where the exchange knows more orders of ours.
+    """Block entries until a rearm if the exchange knows orders of ours that the journal lacks.
 
     Args:
-        journals: of a run that has begun before.
-        exchange: asked for what was executed since.
+        journals: of a run that has traded before.
+        exchange: queried for executions since then.
         rules: the assets.
         facts_until_ms: when the newest fact was stored.
         now_ms: the present.
@@ -48,7 +48,7 @@ def halt_if_outdated(
         state, oldest = journal.newest_state(), journal.oldest_state()
         if state is None or oldest is None:
             return
-        # What is older than the journal, no copy of it could know.
+        # Orders older than the journal cannot be in any copy of it.
         lost = [found for found in lost if found.ts_ms > oldest.t_ms]
         if not lost:
             return
@@ -57,7 +57,7 @@ def halt_if_outdated(
         try:
             journal.append(halt(state), found)
         except JournalError as error:
-            # The executions find it as well, and the portfolio can wait for room.
+            # The executions find it as well, and the portfolio can wait for disk space.
             logger.warning("{}, which cannot be stored yet: {}", found.result, error)
 
 
@@ -72,7 +72,7 @@ def _lost(
 
 
 def open_assets(exchange: Exchange, rules: TradingRules) -> Iterator[str]:
-    """Yield which assets the exchange shows to be open."""
+    """Yield the assets with open positions at the exchange."""
     for asset in rules.assets:
         if exchange.venue_position(asset.asset).signed_qty:
             yield asset.asset

@@ -1,4 +1,4 @@
-"""How often actors ask and how long they wait; real time, whatever the speed of the clock."""
+"""Intervals and waits of actors, in real time whatever the speed of the clock."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -8,19 +8,19 @@ from domain.market.instruments import MINUTE_MS
 
 _ASK_AGAIN_MS = 1_000
 _YIELDS_S = 0.02
-"""Several times what a close takes to become an order."""
+"""Several times the delay from a close to an order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReconcilePace:
-    """How often an execution asks the exchange what is true."""
+    """How often an execution reconciles with the exchange."""
 
     ask_again_ms: int = _ASK_AGAIN_MS
-    """Pause before it is asked again what it did not answer."""
+    """Pause before an unanswered query is repeated."""
     reconcile_ms: int | None = None
-    """How often it is asked, come what may; None: never, in a replay, which hides nothing."""
+    """Interval of routine reconciliation; None: never, as in a replay."""
     stale_ms: int | None = None
-    """How long it may be silent before that is a malfunction; None: for ever."""
+    """How long it may be silent before that is a malfunction; None: forever."""
 
     @classmethod
     def at_speed(cls, speed: float, reconcile_s: float, stale_ms: int) -> Self:
@@ -34,14 +34,14 @@ class ReconcilePace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoticePace:
-    """How long the notifier waits before it tells."""
+    """How long the notifier waits before it notifies."""
 
     patience_ms: int = MINUTE_MS
     """For the answers that a report needs."""
     gather_ms: int = GATHER_MS
     """For losses and returns that belong together."""
     yields_s: float = 0.0
-    """For those who trade, after a pause: they share its processor and its database."""
+    """For trading actors, after a pause: they share its processor and database."""
 
     @classmethod
     def at_speed(cls, speed: float) -> Self:

@@ -1,4 +1,4 @@
-"""What the actors need of the outer world, in words of the domain. `infra` satisfies it."""
+"""The actors' ports to the outer world, in terms of the domain. `infra` implements them."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
@@ -23,50 +23,50 @@ from domain.trading.transfers import Transfer
 
 
 class Timer(Protocol):
-    """A call that is still to come."""
+    """A pending call."""
 
     def cancel(self) -> None:
-        """Let it not happen; nothing where it already has."""
+        """Cancel the call; do nothing if it was already made."""
 
 
 class Clock(Protocol):
     """The trading clock: the exchange's time, or the candles' in a replay."""
 
     def now_ms(self) -> int:
-        """Return the present."""
+        """Return the present, ms since 1970 UTC."""
 
     def call_at(self, due_ms: int, call: Callable[[], None]) -> Timer:
         """Call once when the clock reaches a time. The call must only tell."""
 
 
 class Subscription(Protocol):
-    """A flow of news that can be ended."""
+    """A subscription that can be ended."""
 
     def close(self) -> None:
         """End it; may be called twice."""
 
 
 class Feed(Protocol):
-    """Closed candles, past and to come."""
+    """Closed candles, past and future."""
 
     def history(self, asset: str) -> CandleSeries:
-        """Return all closed candles up to now, from the first. For the asset's own actor alone."""
+        """Return all closed candles up to now, from the first. Only for the asset's own actor."""
 
     def recent(self, asset: str, count: int) -> CandleSeries:
-        """Return the newest closed candles that were accepted; nothing is fetched."""
+        """Return the newest accepted closed candles; nothing is fetched."""
 
     def accept(self, asset: str, candle: Candle) -> bool:
-        """Keep a closed candle that follows the history: from now on it is part of it.
+        """Append a closed candle that follows the history.
 
         Returns:
             Whether it still has to be stored, by `store`.
         """
 
     def store(self, asset: str) -> None:
-        """Store the candles that were accepted; those that the journal refuses wait on."""
+        """Store accepted candles; those that the journal refuses keep waiting."""
 
     def order_book(self, asset: str) -> OrderBook | None:
-        """Return what waits to be traded now; None where that is not known: the past.
+        """Return the current order book; None if unknown, as for the past.
 
         Raises:
             BadDataError: the exchange's answer cannot be read.
@@ -83,33 +83,33 @@ class Feed(Protocol):
         """Call for each candle that closes from now on, from the feed's thread.
 
         Args:
-            asset: whose candles.
-            on_candle: takes a closed candle; it may be a repeat, or come after a gap.
+            asset: of the candles.
+            on_candle: takes a closed candle, which may be a repeat, or come after a gap.
             on_connected: called whenever the feed works again: candles may have been missed.
-            on_lost: called with the reason when it works no more.
+            on_lost: called with the reason when it stops working.
         """
 
 
 class ExchangeListener(Protocol):
-    """Whom the exchange tells, from its own thread. The calls must only tell."""
+    """Receives the exchange's updates, in its thread. The calls must only tell."""
 
     def on_execution(self, execution: Execution) -> None:
         """Take an execution."""
 
     def on_order(self, update: OrderUpdate) -> None:
-        """Take news of an order."""
+        """Take an update of an order."""
 
     def on_mark_price(self, ts_ms: int, mark_price: Decimal) -> None:
         """Take the price at which the exchange values the open position."""
 
     def on_price(self, ts_ms: int, last_price: Decimal) -> None:
-        """Take the price of the newest trade."""
+        """Take the last traded price."""
 
     def on_stop_moved(self, ts_ms: int, best: Decimal, stop_loss: Decimal) -> None:
-        """Learn that the exchange itself has moved the stop behind the best price."""
+        """Learn that the exchange itself has trailed the stop."""
 
     def on_doubt(self, why: str) -> None:
-        """Learn that news may have been missed: the exchange should be asked."""
+        """Learn that updates may have been missed, so the exchange should be queried."""
 
 
 class Exchange(Protocol):
@@ -119,18 +119,18 @@ class Exchange(Protocol):
         """Send an order, once.
 
         Args:
-            order: what is asked.
-            is_ours: checked immediately before the order leaves.
+            order: to send.
+            is_ours: checked immediately before the order is sent.
 
         Raises:
             FencedError: the sender was replaced; nothing was sent.
-            OrderNotProcessedError: the exchange did not look at it; it may be sent again.
+            OrderNotProcessedError: the exchange did not process it; it may be sent again.
             OrderRefusedError: the exchange refused it; nothing was traded.
             OutcomeUnknownError: it may have been accepted.
         """
 
     def order(self, asset: str, client_order_id: str) -> OrderUpdate | None:
-        """Return what the exchange knows of an order; None where it provably never arrived.
+        """Return what the exchange knows about an order; None if it provably never arrived.
 
         Raises:
             UnprovenError: it is not known, and may still arrive.
@@ -145,21 +145,21 @@ class Exchange(Protocol):
         """
 
     def venue_position(self, asset: str) -> VenuePosition:
-        """Return the position that the exchange has, and the stops that stand there.
+        """Return the position at the exchange, with its stops.
 
         Raises:
             UnavailableError: the exchange did not answer.
         """
 
     def open_orders(self, asset: str) -> Sequence[RestingOrder]:
-        """Return what rests for an asset, whoever sent it, save the stops of its position.
+        """Return an asset's resting orders, whoever sent them, except the stops of its position.
 
         Raises:
             UnavailableError: the exchange did not answer.
         """
 
     def cancel(self, asset: str, order: RestingOrder, is_ours: Callable[[], bool]) -> None:
-        """Ask for an order to be canceled; it may fill first. Nothing where it is gone.
+        """Request the cancellation of an order; it may fill first. Do nothing if it is gone.
 
         Raises:
             FencedError: the caller was replaced; nothing was sent.
@@ -171,7 +171,7 @@ class Exchange(Protocol):
         """Move the stops of the open position in place, and read them back.
 
         Returns:
-            Whether they stand; False where the position is gone, and nothing was moved.
+            Whether they are in force; False if the position is gone and nothing was moved.
 
         Raises:
             FencedError: the caller was replaced; nothing was sent.
@@ -181,14 +181,14 @@ class Exchange(Protocol):
         """
 
     def subscribe(self, asset: str, listener: ExchangeListener) -> Subscription:
-        """Tell a listener what happens to the asset from now on."""
+        """Send the asset's updates to a listener from now on."""
 
 
 class Wallet(Protocol):
-    """The money of the account, besides what trades and funding move."""
+    """The money of the account, apart from trades and funding."""
 
     def transfers(self, since_ms: int) -> Sequence[Transfer]:
-        """Return what came in and went out from a time on, oldest first.
+        """Return deposits and withdrawals from a time on, oldest first.
 
         Raises:
             UnavailableError: the exchange did not answer.
@@ -202,7 +202,7 @@ class Wallet(Protocol):
         """
 
     def unmanaged_positions(self) -> Sequence[UnmanagedPosition]:
-        """Return the open positions in symbols that no asset of the settings answers for.
+        """Return the open positions in symbols that are not in the settings.
 
         Raises:
             UnavailableError: the exchange did not answer.
@@ -215,20 +215,20 @@ class Journal(Protocol):
     def append(self, *facts: Fact) -> list[int]:
         """Store facts, all or none, and return their fact ids.
 
-        What waited in the reserve leaves it with that.
+        This also books what waited in the reserve.
 
         Raises:
             FencedError: another incarnation has taken the lease.
             JournalError: nothing can be stored: the disk is full, the database locked or read-only.
-            StaleApprovalError: an entry's grant is of an older protection epoch, or nothing may be
-                opened because of a shortage.
+            StaleApprovalError: an entry's approval is of an older protection epoch, or nothing may
+                be opened because of a shortage.
         """
 
     def keep(self, *facts: Fact) -> bool:
-        """Keep facts in the reserve, to be appended together once that can be done.
+        """Keep facts in the reserve, to be appended together once that is possible.
 
         Returns:
-            False where a kill would forget them: the reserve itself cannot be written.
+            False if a kill would lose them, as the reserve itself cannot be written.
 
         Raises:
             FencedError: another incarnation has taken the lease.
@@ -240,11 +240,11 @@ class Journal(Protocol):
     def shortage(self) -> str | None:
         """Return why nothing may be opened; None: nothing waits in the reserve, and it has space.
 
-        Whoever's facts wait there, they concern all.
+        Facts waiting there block all addresses, whoever's they are.
         """
 
     def close(self) -> None:
-        """Let go of the database; may be called twice."""
+        """Close the connection; may be called twice."""
 
     def executions(self, asset: str, after: int = 0) -> list[StoredExecution]:
         """Return an asset's executions with a higher fact id, oldest first."""
@@ -253,7 +253,7 @@ class Journal(Protocol):
         """Return an asset's orders, oldest first."""
 
     def oldest_state(self) -> ProtectionState | None:
-        """Return the first equity sample: what the account began with."""
+        """Return the first equity sample: the initial state of the account."""
 
     def newest_state(self) -> ProtectionState | None:
         """Return the newest equity sample."""
@@ -262,16 +262,16 @@ class Journal(Protocol):
         """Return all transfers, oldest first."""
 
     def newest_decision(self, candle_ms: int) -> Decision | None:
-        """Return the newest stored decision of a close; those between closes are left out."""
+        """Return the newest stored decision made at a close; those between closes are left out."""
 
     def newest_protection(self) -> Protection | None:
         """Return the newest protection that fired."""
 
     def protection_resting_until(self, end_ms: int) -> Protection | None:
-        """Return the first protection whose cooldown ends then: the one that has set its end."""
+        """Return the first protection whose cooldown ends at a time: the one that set it."""
 
     def newest_epoch(self) -> int:
-        """Return the newest protection epoch: of an emergency, a pause, a panic or a rearm.
+        """Return the newest protection epoch: begun by an emergency, pause, panic or rearm.
 
         One that waits in the reserve counts.
         """
@@ -280,43 +280,43 @@ class Journal(Protocol):
         """Return the newest move of an asset's stop."""
 
     def stop_moves(self, asset: str, opened_ms: int) -> Sequence[StopMoved]:
-        """Return the moves of the stop of the position that was opened then, oldest first."""
+        """Return the moves of the stop of the position opened at a time, oldest first."""
 
     def commands(self) -> list[OperatorCommand]:
-        """Return the commands that bind until others end them, oldest first."""
+        """Return the commands that stay in force until others end them, and those, oldest first."""
 
     def newest_approval(self, asset: str) -> Approval | None:
-        """Return the newest grant of an asset."""
+        """Return the newest approval of an asset."""
 
     def news(self, after: int) -> tuple[Sequence[StoredNews], int]:
-        """Return the facts with higher fact ids that people hear of, and the newest fact's id.
+        """Return the facts with higher fact ids to notify of, and the newest fact's id.
 
-        The facts are in the order in which they were stored.
+        The facts are in the order of storing.
         """
 
     def order(self, client_order_id: str) -> Order | None:
-        """Return one order; None where it is not stored."""
+        """Return one order; None if it is not stored."""
 
     def approval(self, asset: str, t_ms: int) -> Approval | None:
-        """Return what an asset was granted at a close."""
+        """Return the approval that an asset got at a close."""
 
     def trades(self, from_ms: int, until_ms: int) -> Sequence[Trade]:
-        """Return the trades that were closed at or after a time and before another."""
+        """Return the trades closed at or after a time and before another."""
 
     def denials(self, from_ms: int, until_ms: int) -> Mapping[DenialReason, int]:
-        """Return how many entries of these closes were denied, by reason."""
+        """Return how many entries were denied at these closes, by reason."""
 
     def balance_at(self, t_ms: int) -> Decimal | None:
-        """Return the wallet balance of the newest equity sample that is not later."""
+        """Return the wallet balance of the newest equity sample up to a time."""
 
     def first_balance(self) -> Decimal | None:
         """Return the wallet balance of the first equity sample."""
 
     def performances(self, candle_ms: int) -> Performances:
-        """Return what each asset, and all together, have come to by all facts.
+        """Return the performance of each asset, and of all together, over all facts.
 
         Args:
-            candle_ms: of the run.
+            candle_ms: candle length of the run.
         """
 
     def first_recorded_ms(self) -> int | None:
@@ -330,50 +330,50 @@ class Journals(Protocol):
         """Take an address's lease, in the thread that will use it.
 
         Args:
-            address: whose facts are written.
-            origin: the message at hand, stored with each fact.
+            address: of the actor whose facts are written.
+            origin: returns the current message, stored with each fact.
         """
 
 
 class Outbox(Protocol):
-    """The stored notices, and the channels that carry them; never waits for the outer world."""
+    """The stored notices, and the channels that deliver them; never waits for the outer world."""
 
     def notice_rules(self) -> NoticeRules:
-        """Return when people are told, at present."""
+        """Return the current rules of when to notify."""
 
     def read_through(self) -> int:
-        """Return the fact id up to which the facts were put into words."""
+        """Return the fact id up to which notices have been made."""
 
     def read_on(self, fact_id: int) -> None:
-        """Store that the facts were put into words up to this one."""
+        """Store that notices have been made up to this fact."""
 
     def put(self, notice: Notice) -> None:
         """Store a notice for its channels, unless its key is stored already."""
 
     def put_answered(self, notice: Notice) -> None:
-        """Store a notice for all its channels but the one that had it as an answer."""
+        """Store a notice for all its channels except the one that got it as an answer."""
 
     def hold_back(self, notice: Notice) -> None:
         """Store a notice only to count it, unless its key is stored already."""
 
     def knows(self, key: str) -> bool:
-        """Tell whether a notice of this key is stored."""
+        """Tell whether a notice with this key is stored."""
 
     def before(self, notice: Notice) -> Similar | None:
-        """Return what was told of the same kind, asset and cause; None where nothing was."""
+        """Return the previous notice of the same kind, asset and cause; None if there was none."""
 
     def newest(self, kind: NoticeKind, causes: Collection[str]) -> Notice | None:
-        """Return the newest notice of a kind and one of some causes."""
+        """Return the newest notice of a kind with one of the given causes."""
 
     def causes(self, kind: NoticeKind, from_ms: int, until_ms: int) -> Mapping[str, int]:
-        """Return how many notices of a kind there were by cause, held back or not."""
+        """Return the number of notices of a kind by cause, held back or not."""
 
     def close(self) -> None:
-        """Let go of the database; may be called twice."""
+        """Close the connection; may be called twice."""
 
 
 class Outboxes(Protocol):
     """Where the outbox is stored."""
 
     def open(self) -> Outbox:
-        """Take hold of it, in the thread that will use it. Only the newest holder can write."""
+        """Open it, in the thread that will use it. Only the newest holder can write."""

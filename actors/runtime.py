@@ -1,4 +1,4 @@
-"""The running actors, as those who command and watch them hold them."""
+"""The running actors, as used by the parts that command and watch them."""
 
 import threading
 from collections.abc import Iterable
@@ -21,14 +21,14 @@ from domain.rules import TradingRules
 
 _QUIET_CHECK_S = 0.2
 _ANSWER_S = 0.5
-"""How long an actor's answer is waited for."""
+"""How long to wait for an actor's answer."""
 _PORTFOLIO_ANSWER_S = 5.0
-"""A portfolio that cannot store is held up for a second at a time, and still has to answer."""
+"""A portfolio that cannot store is delayed by a second at a time, and still has to answer."""
 
 
 @dataclass(kw_only=True)
 class Runtime:
-    """The actors of one run, and the hold on them."""
+    """The actors of one run, and access to them."""
 
     rules: TradingRules
     info: RunInfo
@@ -38,11 +38,11 @@ class Runtime:
     stop_requested: threading.Event = field(default_factory=threading.Event)
 
     def note(self, what: str, detail: str, sender: str) -> Origin:
-        """Note in the trace what is done without an actor, as the cause of what is stored."""
+        """Record in the trace what is done outside actors, as the cause of what is stored."""
         return self.system.note(Noted(what=what, detail=detail), sender=sender)
 
     def tell_operator(self, key: str, title: str, detail: str) -> None:
-        """Tell the operator something of the system, once a key."""
+        """Notify the operator about the system, once per key."""
         message = SystemChanged(key=key, title=title, detail=detail)
         self.system.address(NOTIFIER).tell(message, sender="runtime")
 
@@ -68,19 +68,19 @@ class Runtime:
         }
 
     def asset_snapshot(self, asset: str) -> AssetSnapshot | None:
-        """Return what an asset's actor sees; None where it does not answer."""
+        """Return an asset's snapshot; None if it does not answer."""
         return self._ask(asset_name(asset), _ANSWER_S)  # type: ignore[no-any-return]
 
     def portfolio_snapshot(
         self, timeout_s: float = _PORTFOLIO_ANSWER_S
     ) -> PortfolioSnapshot | None:
-        """Return what the portfolio sees; None where it does not answer."""
+        """Return the portfolio's snapshot; None if it does not answer."""
         return self._ask(PORTFOLIO, timeout_s)  # type: ignore[no-any-return]
 
     def ask_pair(
         self, change: PairChange, operator: str, origin: Origin | None
     ) -> Future[OperatorCommand]:
-        """Let the portfolio judge and store a change of pairs; return where its answer will be."""
+        """Ask the portfolio to check and store a change of pairs; return the future answer."""
         command = Command(name=CommandName.PAIRS, argument=change.written())
         message = OperatorAsked(command=command, operator=operator)
         address = self.system.address(PORTFOLIO)
@@ -96,7 +96,7 @@ class Runtime:
         return [PORTFOLIO, *map(asset_name, assets), *map(execution_name, assets)]
 
     def question(self, address: str) -> Future[Any]:
-        """Ask for an actor's snapshot, and return where its answer will be."""
+        """Ask for an actor's snapshot, and return the future answer."""
         return self.system.address(address).question(Describe(), sender="runtime")
 
     def _ask(self, address: str, timeout_s: float) -> Any:
@@ -112,7 +112,7 @@ class Runtime:
         return self.stop_requested.is_set() or self.supervisor.escalated.is_set()
 
     def wait_quiet(self) -> bool:
-        """Wait until no message is on its way; False where the run is to end."""
+        """Wait until no message is in transit; return False if the run is to end."""
         while not self.system.work.wait_quiet(_QUIET_CHECK_S):
             if self.is_to_end():
                 return False

@@ -1,4 +1,4 @@
-"""What a trace names of the actors' side: their messages, ports and classes."""
+"""The types of the actors that occur in a trace: messages, ports and classes."""
 
 from collections.abc import Iterator, Mapping
 
@@ -27,7 +27,7 @@ PORTS: Mapping[str, type] = {
     "outboxes": Outboxes,
     "wallet": Wallet,
 }
-"""What actors ask, by the name under which it is noted."""
+"""Ports of actors, by the name under which their calls are recorded."""
 ACTORS: Mapping[str, type[SupervisedActor]] = {
     actor.__qualname__: actor
     for actor in (AccountActor, AssetActor, ExecutionActor, NotifierActor, PortfolioActor)
@@ -35,11 +35,11 @@ ACTORS: Mapping[str, type[SupervisedActor]] = {
 VALUES: Mapping[str, type] = {
     kind.__name__: kind for kind in (TradingRules, LiveChecks, NoticeRules, RunInfo)
 }
-"""What actors are made with."""
+"""Types that actors are constructed with."""
 
 
 def messages() -> dict[str, type[Message]]:
-    """Return every kind of message by its name."""
+    """Return all message types by name."""
     return {kind.__name__: kind for kind in _kinds(Message)}
 
 

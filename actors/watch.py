@@ -1,4 +1,4 @@
-"""What the portfolio watches between closes, and the words for what it finds there."""
+"""The portfolio's checks between closes, and the texts of their findings."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -15,21 +15,21 @@ from domain.trading.positions import ZERO, UnmanagedPosition
 from domain.trading.transfers import Transfer
 
 WALLET_TOLERANCE = Decimal("0.01")
-"""Quote; venues round."""
+"""Tolerance, quote: venues round."""
 ALARMING_WALLETS = 3
 _EVERY_MS = 1_000
 WALLET = "wallet"
-"""The source under which a balance that differs blocks entries."""
+"""The malfunction source for a differing balance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveChecks:
-    """How the present is watched between closes; a replay has no such thing. Trading clock."""
+    """Intervals of checks between closes, trading clock; a replay has none."""
 
     every_ms: int
-    """How often the equity is looked at."""
+    """How often the equity is checked."""
     stale_ms: int
-    """From when on missing data is a malfunction."""
+    """Age from which missing data is a malfunction."""
 
     @classmethod
     def at_speed(cls, speed: float, stale_ms: int) -> Self:
@@ -38,10 +38,10 @@ class LiveChecks:
 
 
 class MalfunctionWatch:
-    """What is broken now, and what has changed since it was looked at last."""
+    """What is broken now, and what has changed since the last check."""
 
     def __init__(self, rules: TradingRules, checks: LiveChecks, now_ms: int) -> None:
-        """Begin with nothing broken."""
+        """Start with nothing broken."""
         assets = [asset.asset for asset in rules.assets]
         self.sources = Malfunctions(assets, stale_ms=checks.stale_ms, now_ms=now_ms)
         self._since_ms: dict[str, int] = {}
@@ -50,11 +50,11 @@ class MalfunctionWatch:
 
     @property
     def details(self) -> Mapping[str, str]:
-        """What is broken, in words, by source."""
+        """Texts of malfunctions, by source."""
         return self._details
 
     def look(self, now_ms: int, held: Collection[str]) -> tuple[list[RiskRaised], bool]:
-        """Return what people should hear of, and whether something new is broken."""
+        """Return what to notify of, and whether something new is broken."""
         found = self.sources.found(now_ms, held)
         begun = [source for source in found if source not in self._since_ms]
         ended = [source for source in self._since_ms if source not in found]
@@ -64,7 +64,7 @@ class MalfunctionWatch:
         return [*told, *(self._begun(source) for source in begun)], bool(begun)
 
     def risks(self) -> list[RiskRaised]:
-        """Return all that is broken, to be told again."""
+        """Return all malfunctions, to be notified again."""
         return [self._begun(source) for source in self._since_ms]
 
     def _begun(self, source: str) -> RiskRaised:
@@ -93,30 +93,30 @@ class MalfunctionWatch:
 
 
 class WalletAudit:
-    """Holds the booked balance against the exchange's; what differs for good blocks entries.
+    """Compares the booked balance with the exchange's; a lasting difference blocks entries.
 
-    Sizes, drawdown and the daily loss all stand on the balance: no new risk on one that is wrong.
+    Sizes, drawdown and the daily loss are all based on the balance: no new risk on a wrong one.
     """
 
     def __init__(self) -> None:
-        """Begin without doubt."""
+        """Start without doubt."""
         self._differences = 0
         self._difference = ZERO
         self._ours: Decimal | None = None
-        """The books' balance when they were compared last."""
+        """The books' balance at the last comparison."""
         self._since_ms: int | None = None
-        """Since when it is known to differ for good."""
+        """Since when a lasting difference is known."""
 
     @property
     def is_in_doubt(self) -> bool:
-        """Tell whether they are known to differ for good."""
+        """Tell whether there is a lasting difference."""
         return self._since_ms is not None
 
     def difference(self, ours: Decimal) -> Decimal:
-        """Return what the exchange has more than the books, for good; 0: they agree.
+        """Return the lasting difference, the exchange's balance minus the books'; 0: they agree.
 
-        What was booked since they were compared may be what was missing: then it is 0 until they
-        are compared again.
+        What was booked since the last comparison may be what was missing: then it is 0 until the
+        next one.
 
         Args:
             ours: the books' balance now.
@@ -125,31 +125,31 @@ class WalletAudit:
 
     @property
     def details(self) -> Mapping[str, str]:
-        """What blocks entries, in words, by source."""
+        """Texts of what blocks entries, by source."""
         if self._since_ms is None:
             return {}
         text = f"the exchange's balance is {self._difference:+f} from the books'"
         return {WALLET: text}
 
     def accept(self, ours: Decimal) -> Decimal:
-        """Return what the exchange has more for good, and take it as explained; as `difference`."""
+        """Return the lasting difference, and treat it as explained; see `difference`."""
         difference = self.difference(ours)
         if difference:
             self._since_ms, self._differences = None, 0
         return difference
 
     def put_off(self) -> None:
-        """Count anew what differed, but not for good: it cannot be compared now."""
+        """Restart the count of a difference that is not lasting yet: it cannot be compared now."""
         if not self.is_in_doubt:
             self._differences = 0
 
     def compare(self, ours: Decimal, theirs: Decimal, ts_ms: int) -> RiskRaised | None:
-        """Return a danger where they differ by the same amount time and again, and its end."""
+        """Return a danger if they repeatedly differ by the same amount, or its end."""
         difference, self._ours = theirs - ours, ours
         if abs(difference) < WALLET_TOLERANCE:
             since_ms, self._since_ms, self._differences = self._since_ms, None, 0
             return None if since_ms is None else _wallet_agrees(since_ms, theirs)
-        # A fill or a transfer may be on its way; only a difference that stays is worth a word.
+        # A fill or a transfer may be in transit; only a lasting difference is worth reporting.
         is_same = abs(difference - self._difference) < WALLET_TOLERANCE
         self._differences = self._differences + 1 if is_same else 1
         self._difference = difference
@@ -179,11 +179,11 @@ def _wallet_agrees(since_ms: int, balance: Decimal) -> RiskRaised:
 
 
 def lost_journal_risk(began_ms: int, unknown: tuple[str, ...]) -> RiskRaised:
-    """Return the words for a journal that begins while positions are open.
+    """Return the danger of a journal that starts while positions are open.
 
     Args:
-        began_ms: when it began.
-        unknown: assets that were found open then; empty where a later process tells it again.
+        began_ms: when it started.
+        unknown: assets with positions then; empty if a later process repeats it.
     """
     found = f"Open at the exchange: {', '.join(unknown)}. " if unknown else ""
     return RiskRaised(
@@ -199,12 +199,12 @@ def lost_journal_risk(began_ms: int, unknown: tuple[str, ...]) -> RiskRaised:
 def journal_outdated(
     order_id: str, executed_ms: int, facts_until_ms: int | None, now_ms: int
 ) -> OperatorCommand:
-    """Return the fact that the journal lacks an order of ours; only a rearm ends what follows.
+    """Return the command fact that the journal lacks an order of ours; only a rearm ends it.
 
     Args:
         order_id: of the order.
-        executed_ms: when the exchange has executed it.
-        facts_until_ms: when the newest fact was stored before this process; None: there was none.
+        executed_ms: when the exchange executed it.
+        facts_until_ms: when the newest fact before this process was stored; None: there was none.
         now_ms: the present.
     """
     ends = "it began empty" if facts_until_ms is None else f"its facts end {utc(facts_until_ms)}"
@@ -219,7 +219,7 @@ def journal_outdated(
 
 
 def outdated_risk(found: OperatorCommand) -> RiskRaised:
-    """Return the words for a journal that lacks orders of ours."""
+    """Return the danger of a journal that lacks orders of ours."""
     return RiskRaised(
         key=f"{OUTDATED}/{found.ts_ms}",
         asset=None,
@@ -232,7 +232,7 @@ def outdated_risk(found: OperatorCommand) -> RiskRaised:
 
 
 def transfer_risk(transfer: Transfer) -> RiskRaised:
-    """Return the words for money that came in or went out; of foreign trades once a day each."""
+    """Return the notice of a deposit or withdrawal; of foreign trades once a day each."""
     figures = f"amount={transfer.amount:f} kind={transfer.kind}"
     if transfer.is_foreign_trade:
         return RiskRaised(
@@ -254,7 +254,7 @@ def transfer_risk(transfer: Transfer) -> RiskRaised:
 
 
 def unmanaged_risk(unmanaged: UnmanagedPosition) -> RiskRaised:
-    """Return the words for a position that nobody here watches; the same one is told once."""
+    """Return the danger of an unmanaged position; the same one is reported once."""
     stop = "none" if unmanaged.stop_loss is None else f"{unmanaged.stop_loss:f}"
     price = "unknown" if unmanaged.avg_entry_price is None else f"{unmanaged.avg_entry_price:f}"
     return RiskRaised(

@@ -22,7 +22,7 @@ from actors.core.trace import Call, Handling, Outcome, Raised, unhandled
 
 
 def whose_thread() -> tuple[str, int | None] | None:
-    """Return the address that this thread works for, and the trace it works on."""
+    """Return the address and the trace id that this thread works for."""
     actor = _here.get()
     if actor is None:
         return None
@@ -40,30 +40,30 @@ class CrashReport:
     details: str
     """The traceback."""
     poison: Envelope | None
-    """The message it worked on; it is not delivered again."""
+    """The message it worked on, which is not redelivered."""
     origin: Origin
-    """The message, or the start, over which it ended."""
+    """The message, or the start, that ended it."""
     crash_id: str
-    """The id of that message, as people write it."""
+    """The id of that message, as text."""
     is_hang: bool = False
     kind: type[BaseException] | None = None
-    """Of the exception; None: the supervisor saw it end."""
+    """The exception; None: the supervisor found that it had ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why an incarnation is followed by another one."""
+    """Why an incarnation is replaced by another one."""
 
     report: CrashReport
     at_s: float
     """Monotonic."""
     failures: int
-    """Within the policy's time, this one included."""
+    """Failures within the policy's time, including this one."""
     allowed: int
-    """Restarts within that time."""
+    """Restarts allowed within that time."""
 
     def ending(self, now_s: float) -> Ending:
-        """Return what is told of it, now (monotonic) that the next incarnation begins to speak."""
+        """Return its announcement, as of now (monotonic), when the next incarnation is ready."""
         return Ending(
             crash_id=self.report.crash_id,
             cause=self.report.cause,
@@ -75,13 +75,13 @@ class Failure:
 
 
 class Guardian(Protocol):
-    """Whom an incarnation tells how it fares. Told from the actor's own thread."""
+    """Learns the state of an incarnation. Called from the actor's own thread."""
 
     def on_ready(self, incarnation: "Incarnation") -> None:
-        """Take note that `on_start` has returned."""
+        """Learn that `on_start` has returned."""
 
     def on_crash(self, incarnation: "Incarnation", report: CrashReport) -> None:
-        """Take note that the incarnation has ended by a failure."""
+        """Learn that the incarnation has failed."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -94,20 +94,20 @@ class Incarnation:
     guardian: Guardian
     is_restart: bool
     failure: Failure | None = None
-    """How the incarnation before it ended."""
+    """How the previous incarnation ended."""
     ended: Flag = field(init=False)
-    """Its loop has returned."""
+    """Set once its loop has returned."""
     busy_since_s: float | None = None
-    """Monotonic: since when it has worked on one message, or on its start."""
+    """Since when it has been working on one message, or its start; monotonic."""
     handling: Handling | None = None
     """What it works on."""
     around: "Around | None" = None
-    """What it learns of supervision; None: what is so."""
+    """What it learns about supervision; None: the actual state."""
     thread_id: int | None = None
-    """Of the thread that runs it."""
+    """Id of the thread that runs it."""
     is_ready: bool = False
     is_reported: bool = False
-    """Its failure was told to the guardian, or is nobody's business any more."""
+    """Whether its failure was reported to the guardian, or no longer matters."""
 
     def __post_init__(self) -> None:
         """Begin."""
@@ -119,64 +119,64 @@ class Incarnation:
         return self.lease.generation
 
     def is_ours(self) -> bool:
-        """Tell whether the address still belongs to this incarnation; ask before acting outside."""
+        """Tell whether the address is still this incarnation's; check before acting outside."""
         return not self.lease.is_revoked
 
 
 class Around:
-    """What an actor learns of supervision other than by messages."""
+    """What an actor can query about supervision."""
 
     def __init__(self, incarnation: Incarnation) -> None:
         """Answer for one incarnation."""
         self._incarnation = incarnation
 
     def is_given_up(self, address: str) -> bool:
-        """Tell whether nobody answers at an address any more."""
+        """Tell whether the actor at an address was given up."""
         return address in self._incarnation.system.given_up
 
     def given_up(self) -> tuple[str, ...]:
-        """Return all addresses at which nobody answers any more."""
+        """Return the addresses of all given-up actors."""
         return tuple(sorted(self._incarnation.system.given_up))
 
     def ending(self) -> Ending | None:
-        """Return how the incarnation before ended; None for the first."""
+        """Return how the previous incarnation ended; None for the first."""
         failure = self._incarnation.failure
         now_s = self._incarnation.system.concurrency.now_s()
         return None if failure is None else failure.ending(now_s)
 
 
 class Closable(Protocol):
-    """Something held that must be let go."""
+    """A resource that must be closed."""
 
     def close(self) -> None:
-        """Let it go."""
+        """Close it."""
 
 
 Held = TypeVar("Held", bound=Closable)
 
 
 class ReplacedError(Exception):
-    """An incarnation that was abandoned would take something from its successor."""
+    """An abandoned incarnation tried to take something from its successor."""
 
 
 class SupervisedActor(pykka.ThreadingActor):
-    """An actor whose failures, of any kind, end this incarnation and nothing else.
+    """An actor whose failures, of any kind, end only its incarnation.
 
-    A subclass writes `on_start` (become ready from facts) and `handle`. What they tell leaves only
-    when they have returned, so a crash tells nothing half.
+    A subclass implements `on_start` (become ready from facts) and `handle`. Messages they send are
+    delivered only when they have returned, so a crash never sends part of them.
     """
 
     def __init__(self, incarnation: Incarnation) -> None:
         """Take over an address. Runs in the supervisor's thread: no I/O here."""
-        # Set first: Pykka's constructor asks for the inbox and hands it to the actor's reference.
+        # Set first: Pykka's constructor requests the inbox and passes it to the actor's reference.
         self.incarnation = incarnation
         super().__init__()
         self.name = incarnation.address.name
         self._around = noted(incarnation.around or Around(incarnation), "around")
         self.now_ms = 0
-        """The time of the message at hand."""
+        """The time of the current message."""
         self.yields_s = 0.0
-        """How long the first message after a pause is left to wait, so that others work first."""
+        """How long the first message after a pause waits, so that other actors work first."""
         self._worked_s = 0.0
         self._current: Envelope | None = None
         self._origin: Origin | None = None
@@ -184,37 +184,37 @@ class SupervisedActor(pykka.ThreadingActor):
         self._held: list[Closable] = []
         self._has_let_go = False
 
-    # What a subclass writes.
+    # To be implemented by a subclass.
 
     def on_start(self) -> None:
-        """Become ready: read the facts, ask outside what is true, subscribe."""
+        """Become ready: read the facts, query the outer world, subscribe."""
 
     def handle(self, message: Message) -> Any:
-        """Do what a message says."""
+        """Handle a message."""
         raise NotImplementedError
 
     def release(self) -> None:
-        """Let go of what is not held by `hold`. Runs once, at every end, a failure's too."""
+        """Release what is not held by `hold`. Runs once at every end, including failures."""
 
-    # What a subclass uses.
+    # For use by a subclass.
 
     def tell(self, receiver: str, message: Message, *, latest: str | None = None) -> None:
-        """Tell a message once the handler has returned."""
+        """Send a message once the handler has returned."""
         address = self.incarnation.system.address(receiver)
         self._outbox.append((address, message, self._origin, latest))
 
     def hold(self, held: Held) -> Held:
-        """Return what was given, and close it at the end of this incarnation, a failure's too."""
+        """Return the argument, and close it at the end of this incarnation, including failures."""
         self._held.append(held)
         return held
 
     def hold_if_ours(self, take: Callable[[], Held]) -> Held:
-        """Hold what one incarnation takes over from another, such as a flow of news.
+        """Hold what one incarnation takes over from another, such as a subscription.
 
         An abandoned incarnation that wakes up late would take it from its successor, then close it.
 
         Args:
-            take: must not wait: the supervisor cannot abandon this incarnation meanwhile.
+            take: must not block: the supervisor cannot abandon this incarnation meanwhile.
 
         Raises:
             ReplacedError: this incarnation was abandoned.
@@ -225,37 +225,37 @@ class SupervisedActor(pykka.ThreadingActor):
             return self.hold(take())
 
     def refuse(self, message: Message) -> None:
-        """Raise for a message that the actor does not know: to ignore it would hide a bug."""
+        """Raise for an unknown message: ignoring it would hide a bug."""
         raise TypeError(f"{self.name} knows no message {type(message).__name__}")
 
     def hand_in(self, message: Message, *, sender: str, latest: str | None = None) -> None:
-        """Put a message from outside into this actor's mailbox: from any thread, at once."""
+        """Put a message from outside into this actor's mailbox, at once; from any thread."""
         self.incarnation.address.tell(message, sender=sender, latest=latest)
 
     def is_given_up(self, address: str) -> bool:
-        """Tell whether nobody answers at an address any more."""
+        """Tell whether the actor at an address was given up."""
         return self._around.is_given_up(address)
 
     def given_up(self) -> tuple[str, ...]:
-        """Return all addresses at which nobody answers any more."""
+        """Return the addresses of all given-up actors."""
         return self._around.given_up()
 
     def continue_trace(self, origin: Origin | None) -> None:
-        """Make the message at hand part of an older causal tree."""
+        """Make the current message part of an older causal tree."""
         if origin is not None and self._current is not None:
             self._current.trace_id, self._current.parent_id = origin
             self._origin = self._current.origin
 
     def ending(self) -> Ending | None:
-        """Return how the incarnation before this one ended; None for the first."""
+        """Return how the previous incarnation ended; None for the first."""
         return self._around.ending()
 
     @property
     def origin(self) -> Origin | None:
-        """The message at hand."""
+        """The current message."""
         return self._origin
 
-    # How Pykka's loop is held.
+    # Integration with Pykka's loop.
 
     def _create_actor_inbox(self) -> Any:  # type: ignore[override]
         # Static in Pykka, where each actor has an inbox of its own; ours belongs to the address.
@@ -263,10 +263,10 @@ class SupervisedActor(pykka.ThreadingActor):
 
     def _start_actor_loop(self) -> None:
         try:
-            # An actor that hangs cannot be ended from Python; it keeps no process alive.
+            # A hung actor cannot be ended from Python; it does not keep the process alive.
             self.incarnation.system.concurrency.start(self._actor_loop, self.name)
         except BaseException:
-            # Pykka has registered it already, and no thread will ever take it out again.
+            # Pykka has registered it already, and no thread would ever unregister it.
             pykka.ActorRegistry.unregister(self.actor_ref)
             raise
 
@@ -311,12 +311,12 @@ class SupervisedActor(pykka.ThreadingActor):
         return super()._handle_receive(message)
 
     def on_stop(self) -> None:
-        """Let go, at an orderly end (Pykka's hook)."""
+        """Release everything at an orderly end (Pykka's hook)."""
         self.incarnation.lease.end()
         self._let_go()
 
     def work_on(self, envelope: Envelope) -> None:
-        """Handle one message to its end, in the actor's own thread (or in a rerun's)."""
+        """Handle one message completely, in the actor's own thread (or in a rerun's)."""
         incarnation = self.incarnation
         if self.yields_s:
             self._yield()
@@ -338,7 +338,7 @@ class SupervisedActor(pykka.ThreadingActor):
     def _yield(self) -> None:
         now_s = self.incarnation.system.concurrency.now_s
         if now_s() - self._worked_s > self.yields_s:
-            self.incarnation.ended.wait(self.yields_s)  # a pause: it ends after this
+            self.incarnation.ended.wait(self.yields_s)  # a pause, which ends after this
         self._worked_s = now_s()
 
     def _begin(self, envelope: Envelope) -> Handling:
@@ -361,7 +361,7 @@ class SupervisedActor(pykka.ThreadingActor):
         return self.handle(message)
 
     def _flush(self) -> None:
-        """Send what the handler told, unless this incarnation was replaced meanwhile."""
+        """Deliver what the handler sent, unless this incarnation was replaced meanwhile."""
         outbox, self._outbox = self._outbox, []
         lease = self.incarnation.lease
         with lease.fence:
@@ -388,8 +388,8 @@ class SupervisedActor(pykka.ThreadingActor):
             system.record(unhandled(envelope, Outcome.FENCED))
 
     def _announce(self) -> None:
-        # The restart is told before what on_start found out: who hears it first catches up with
-        # the facts that the last incarnation stored but never told.
+        # The restart is announced before what on_start found out: receivers first catch up with
+        # the facts that the last incarnation stored but never announced.
         incarnation = self.incarnation
         with incarnation.lease.fence:
             if incarnation.is_restart and not incarnation.lease.is_revoked:
@@ -424,7 +424,7 @@ class SupervisedActor(pykka.ThreadingActor):
 
     def _crash(self, error: BaseException) -> None:
         incarnation = self.incarnation
-        # While it still counts as busy: a release that hangs is found like any other hang.
+        # While it still counts as busy, so that a hanging release is detected like any other hang.
         self._let_go()
         with incarnation.lease.fence:
             incarnation.busy_since_s = None
@@ -453,7 +453,7 @@ class SupervisedActor(pykka.ThreadingActor):
 
     def _origin_of_crash(self) -> Origin:
         handling = self.incarnation.handling
-        # A stop that fails crashes between two messages.
+        # A failing stop is a crash between two messages.
         return start_of(self.incarnation).origin if handling is None else handling.envelope.origin
 
     def _let_go(self) -> None:
@@ -464,7 +464,7 @@ class SupervisedActor(pykka.ThreadingActor):
             try:
                 let_go()
             except BaseException:  # noqa: BLE001 (the end must be reached, and by this actor alone)
-                logger.opt(exception=True).warning("{} could not let go", self.name)
+                logger.opt(exception=True).warning("{} could not release its resources", self.name)
 
     def _probe(self, moment: Moment) -> None:
         probe = self.incarnation.system.probe
@@ -478,11 +478,11 @@ class SupervisedActor(pykka.ThreadingActor):
 
 
 _here: ContextVar[SupervisedActor | None] = ContextVar("here", default=None)
-"""Of the thread that runs."""
+"""Incarnation of the running thread."""
 
 
 def start_of(incarnation: Incarnation) -> Envelope:
-    """Return the start of an incarnation as a message, caused by the crash before it."""
+    """Return the start of an incarnation as a message, caused by the preceding crash."""
     cause = None if incarnation.failure is None else incarnation.failure.report.origin
     return incarnation.system.envelope(
         incarnation.address.name, Start(), "supervisor", OUTSIDE, cause

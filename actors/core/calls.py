@@ -1,6 +1,6 @@
-"""Ports that note what the actor at work asks of them, so that it can be asked again in a replay.
+"""Ports that record the calls of the working actor, so that a replay can answer them.
 
-A message alone does not say why an actor did something: what its ports answered does.
+A message alone does not explain what an actor did: the answers of its ports are needed too.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,41 +11,41 @@ from typing import Any, TypeVar, cast
 from actors.core.trace import Call, Handling, Raised
 
 _at_work: ContextVar[Handling | None] = ContextVar("at_work", default=None)
-"""Of the thread that runs."""
+"""Handling of the running thread."""
 
 Port = TypeVar("Port")
 
 
 def begin(handling: Handling | None) -> None:
-    """Let the calls of this thread belong to a handling; None: to nobody."""
+    """Assign the calls of this thread to a handling; None: to none."""
     _at_work.set(handling)
 
 
 def note(call: Call) -> None:
-    """Add a call to the handling at work in this thread."""
+    """Add a call to the current handling of this thread."""
     handling = _at_work.get()
     if handling is not None:
         handling.calls.append(call)
 
 
 def noted(port: Port, name: str, opens: Mapping[str, str] | None = None) -> Port:
-    """Return a port that passes every call on, and notes those of actors.
+    """Return a port that passes every call on, and records those of actors.
 
     Args:
         port: any object with methods; each must be called with positional arguments.
-        name: under which its calls are noted.
-        opens: methods whose result is a port itself, and its name.
+        name: under which its calls are recorded.
+        opens: methods whose result is itself a port, with its name.
     """
     return cast(Port, _NotedPort(port, name, opens or {}))
 
 
 def raised(error: BaseException, details: str = "") -> Raised:
-    """Return an exception without its frames, also one that cannot say its text."""
+    """Return an exception without its frames, even one whose text cannot be had."""
     return Raised(type(error), error.args, cause_of(error), details)
 
 
 def cause_of(error: BaseException) -> str:
-    """Return an exception's type and text, also of one that cannot say its text."""
+    """Return an exception's type and text, even if `str` fails."""
     try:
         return f"{type(error).__name__}: {error}"
     except Exception:  # noqa: BLE001 (the report must be made)
@@ -60,7 +60,7 @@ class _NotedPort:
 
     def __getattr__(self, method: str) -> Callable[..., Any]:
         call = self._noting(method, getattr(self._port, method))
-        setattr(self, method, call)  # asked for once
+        setattr(self, method, call)  # looked up once
         return call
 
     def _noting(self, method: str, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,8 +1,8 @@
-"""What the actors need of whoever runs them: loops of their own, queues, and time.
+"""What the actors need from their environment: loops of their own, queues, and time.
 
-In a process these are threads and the monotonic clock. A simulation plays both in one thread, in an
-order that it chooses; no other file of the actors knows which of the two it runs on. What is held
-for no longer than a few statements (locks) stays a lock in both: nobody waits while holding one.
+In a process these are threads and the monotonic clock. A simulation runs both in one thread, in an
+order that it chooses; no other file of the actors knows which of the two it runs on. Locks that are
+held for only a few statements are real locks in both: nothing waits while holding one.
 """
 
 import queue
@@ -23,41 +23,41 @@ class Queue(Protocol):
         """Wait for the oldest item.
 
         Args:
-            timeout: seconds; None: for ever.
+            timeout: seconds; None: forever.
 
         Raises:
             queue.Empty: none came in time.
         """
 
     def empty(self) -> bool:
-        """Tell whether nothing waits."""
+        """Tell whether the queue is empty."""
 
 
 class Flag(Protocol):
-    """Something that happens once."""
+    """An event that happens once."""
 
     def set(self) -> None:
-        """Let it have happened."""
+        """Set the flag."""
 
     def is_set(self) -> bool:
-        """Tell whether it has."""
+        """Tell whether it is set."""
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until it has, for some seconds at most, and return whether it has."""
+        """Wait until it is set, for some seconds at most, and return whether it is."""
 
 
 class Condition(AbstractContextManager[bool, bool | None], Protocol):
-    """Something that changes, and those who wait for it; held while it is looked at."""
+    """A condition variable; held while the state is checked."""
 
     def wait_for(self, predicate: Callable[[], bool], timeout: float | None = None) -> bool:
         """Wait until a predicate holds, for some seconds at most, and return whether it does."""
 
     def notify_all(self) -> None:
-        """Let those who wait look again."""
+        """Wake all waiters, to check again."""
 
 
 class Loop(Protocol):
-    """A function that runs beside its caller."""
+    """A function that runs concurrently with its caller."""
 
     def is_alive(self) -> bool:
         """Tell whether it has not returned yet."""
@@ -67,22 +67,22 @@ class Loop(Protocol):
 
 
 class Concurrency(Protocol):
-    """Who runs the actors and their supervisor."""
+    """Runs the actors and their supervisor."""
 
     def now_s(self) -> float:
         """Return monotonic time, seconds."""
 
     def start(self, run: Callable[[], None], name: str) -> Loop:
-        """Run a function beside the caller; it keeps no process alive."""
+        """Run a function concurrently; it does not keep the process alive."""
 
     def queue(self) -> Queue:
         """Return an empty queue."""
 
     def flag(self) -> Flag:
-        """Return a flag that is not set."""
+        """Return a new flag, not set."""
 
     def condition(self) -> Condition:
-        """Return a condition that nobody holds."""
+        """Return a new condition, not held."""
 
 
 class Threads:
@@ -103,11 +103,11 @@ class Threads:
         return queue.SimpleQueue()
 
     def flag(self) -> Flag:
-        """Return a flag that is not set."""
+        """Return a new flag, not set."""
         return threading.Event()
 
     def condition(self) -> Condition:
-        """Return a condition that nobody holds."""
+        """Return a new condition, not held."""
         return threading.Condition()
 
 

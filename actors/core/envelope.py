@@ -1,4 +1,4 @@
-"""The envelope around a message: who told what to whom, because of what, and when."""
+"""The envelope around a message: sender, receiver, cause and times."""
 
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ class Origin(NamedTuple):
     """The message that caused another one."""
 
     trace_id: int
-    """Id of the message with which the whole causal tree began."""
+    """Id of the message that began the whole causal tree."""
     message_id: int
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Envelope:
-    """One message on its way. Its maker fills in the upper part, its receiver the lower."""
+    """One message in transit. The sender fills in the upper part, the receiver the lower."""
 
     message: Message
     message_id: int
@@ -25,20 +25,20 @@ class Envelope:
     trace_id: int
     sender: str
     sender_generation: int
-    """0 for senders that are no actors."""
+    """0 for senders that are not actors."""
     receiver: str
     sent_ns: int
     """Monotonic."""
     is_tick: bool = False
-    """A newer one of its kind may take its place while it waits."""
+    """Whether a newer one of its kind may replace it while it waits."""
     reply: "Future[Any] | None" = None
-    """Where the answer goes; only the runtime asks."""
+    """Receives the answer; only the runtime asks."""
 
     taken_ns: int = 0
     now_ms: int = 0
-    """The one time that the handler reads, of the trading clock."""
+    """The only time that the handler reads, by the trading clock."""
 
     @property
     def origin(self) -> Origin:
-        """What a message told while this one is handled is caused by."""
+        """The cause of messages sent while this one is handled."""
         return Origin(self.trace_id, self.message_id)

@@ -1,4 +1,4 @@
-"""What a run's actors run on."""
+"""The environment of a run's actors."""
 
 from dataclasses import dataclass, field
 from random import Random
@@ -9,12 +9,12 @@ from actors.core.trace import Record
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """A process's own, unless somebody plays it."""
+    """The environment of the process, unless a simulation provides another."""
 
     concurrency: Concurrency = THREADS
     rng: Random = field(default_factory=Random)
     """For the jitter of restarts."""
     session: int = 1
-    """Where nothing is traced: it makes the ids of messages differ from another process's."""
+    """Without tracing: makes the ids of messages differ from another process's."""
     watch: Record | None = None
-    """Where nothing is traced: is handed every message at its end."""
+    """Without tracing: receives every handled message."""

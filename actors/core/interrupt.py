@@ -1,4 +1,4 @@
-"""Ends a thread that loops in code which may be ended anywhere."""
+"""Ends a thread that loops in code which may safely be interrupted anywhere."""
 
 import ctypes
 import sys
@@ -12,12 +12,12 @@ class AbandonedError(BaseException):
 def interrupt(thread_id: int, function: Callable[..., object]) -> bool:
     """Raise `AbandonedError` in a thread, if it is inside a call of a function.
 
-    A loop that never ends would else take its share of the interpreter for as long as the
-    process lives. It comes wherever the thread stands, so the function, and what it calls, must
-    hold no lock and write nothing that others read.
+    An endless loop would otherwise take its share of the interpreter as long as the process lives.
+    The exception is raised wherever the thread is, so the function, and what it calls, must hold no
+    lock and write nothing that others read.
 
     Returns:
-        Whether it is inside. Code that waits in C raises only once it comes back.
+        Whether it is inside. Code waiting in C raises only once it returns.
     """
     frame = sys._current_frames().get(thread_id)  # noqa: SLF001 (documented)
     code = getattr(function, "__code__", None)

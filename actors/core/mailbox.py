@@ -1,9 +1,9 @@
-"""Mailboxes that outlive the actors that empty them.
+"""Mailboxes that outlive the actors that read them.
 
 A mailbox belongs to an address. Each incarnation of the actor behind it takes messages through a
 lease of its own, which is its Pykka inbox. Nothing that happens to an incarnation loses a message:
-what it did not take waits for the next one; and a revoked lease never gives anything, so that an
-incarnation that hung and wakes up cannot eat its successor's messages, nor its stop.
+what it did not take waits for the next one; and a revoked lease never returns anything, so that an
+incarnation that hung and wakes up cannot take its successor's messages, or its stop.
 """
 
 import threading
@@ -17,14 +17,14 @@ from actors.core.envelope import Envelope
 
 @dataclass(slots=True, eq=False)
 class Delivery:
-    """What Pykka's loop takes from an inbox."""
+    """A message as taken by Pykka's loop from an inbox."""
 
     message: Any
     reply_to: Any = None
 
 
 class EndOfLease:
-    """Delivered once a lease is revoked: stop yourself."""
+    """Delivered once a lease is revoked: a command to stop."""
 
 
 class _Signal:
@@ -35,7 +35,7 @@ _MAIL, _OWN = _Signal(), _Signal()
 
 
 class Mailbox:
-    """First in, first out; never full, never lost. Safe from any thread."""
+    """First in, first out; unbounded, and never loses a message. Thread-safe."""
 
     def __init__(self, concurrency: Concurrency = THREADS) -> None:
         """Start empty and without a lease."""
@@ -47,15 +47,15 @@ class Mailbox:
         self._is_closed = False
 
     def put(self, envelope: Envelope) -> bool:
-        """Add a message; False where the mailbox is closed."""
+        """Add a message; return False if the mailbox is closed."""
         with self._lock:
             return self._put([envelope])
 
     def put_latest(self, key: str, envelope: Envelope) -> tuple[bool, Envelope | None]:
-        """Add a message, or let it take the place of one with the same key that still waits.
+        """Add a message, replacing a waiting one with the same key.
 
         Returns:
-            Whether it was taken in, and the message that it displaced.
+            Whether it was accepted, and the message that it displaced.
         """
         with self._lock:
             slot = self._latest.get(key)
@@ -69,7 +69,7 @@ class Mailbox:
             return True, None
 
     def lease(self, generation: int) -> "Lease":
-        """Hand the mailbox to a new incarnation, which finds all that waits."""
+        """Hand the mailbox to a new incarnation, with all waiting messages."""
         if self._lease is not None:
             self._lease.revoke()
         with self._lock:
@@ -79,7 +79,7 @@ class Mailbox:
             return self._lease
 
     def close(self) -> list[Envelope]:
-        """Take nothing in any more, and return what still waits."""
+        """Close the mailbox, and return what still waits."""
         with self._lock:
             self._is_closed = True
             left = [slot[0] for slot in self._waiting]
@@ -88,12 +88,12 @@ class Mailbox:
             return left
 
     def reopen(self) -> None:
-        """Take messages in again."""
+        """Accept messages again."""
         with self._lock:
             self._is_closed = False
 
     def take(self, lease: "Lease") -> Envelope | None:
-        """Return the oldest message; None where the lease is over or nothing waits."""
+        """Return the oldest message; None if the lease has ended or nothing waits."""
         with self._lock:
             if lease.is_over or not self._waiting:
                 return None
@@ -104,7 +104,7 @@ class Mailbox:
             return slot[0]
 
     def end(self, lease: "Lease") -> Envelope | None:
-        """Let a lease take nothing more, and return the message that its holder works on."""
+        """End a lease, and return the message that its holder works on."""
         with self._lock:
             lease.is_over = True
             unfinished, lease.in_flight = lease.in_flight, None
@@ -116,12 +116,12 @@ class Mailbox:
         return len(self._waiting)
 
     def waiting(self) -> list[Envelope]:
-        """Return the messages that wait, the oldest first; they go on waiting."""
+        """Return the waiting messages, oldest first, without taking them."""
         with self._lock:
             return [slot[0] for slot in self._waiting]
 
     def oldest_sent_ns(self) -> int | None:
-        """Return when the oldest waiting message was sent (monotonic); None where none waits."""
+        """Return when the oldest waiting message was sent (monotonic); None if none waits."""
         with self._lock:
             return self._waiting[0][0].sent_ns if self._waiting else None
 
@@ -135,10 +135,10 @@ class Mailbox:
 
 
 class Lease:
-    """One incarnation's right to a mailbox, in the shape of a Pykka inbox.
+    """One incarnation's right to a mailbox, in the form of a Pykka inbox.
 
     What Pykka itself puts (stops) stays here and never enters the mailbox, and a teardown that
-    drains its inbox finds nothing but that.
+    drains its inbox finds only that.
     """
 
     def __init__(self, mailbox: Mailbox, generation: int, concurrency: Concurrency) -> None:
@@ -148,36 +148,36 @@ class Lease:
         self._own: deque[Any] = deque()
         self.generation = generation
         self.fence = threading.RLock()
-        """Held while an incarnation tells, and while its lease is revoked."""
+        """Held while an incarnation sends, and while its lease is revoked."""
         self.is_revoked = False
         self.is_over = False
-        """Nothing more is taken from the mailbox: the lease was revoked, or its holder crashed."""
+        """Whether the lease has ended: it was revoked, or its holder crashed."""
         self.in_flight: Envelope | None = None
-        """The message taken and not yet done."""
+        """The message taken and not yet completed."""
 
     def signal(self, signal: _Signal) -> None:
-        """Wake the holder."""
+        """Wake up the holder."""
         self._signals.put(signal)
 
     def revoke(self) -> Envelope | None:
-        """End the lease from outside and return the message that its holder still works on."""
+        """End the lease from outside, and return the message that its holder still works on."""
         with self.fence:
             self.is_revoked = True
             return self.end()
 
     def end(self) -> Envelope | None:
-        """End the lease and return the message that its holder still works on."""
+        """End the lease, and return the message that its holder still works on."""
         unfinished = self._mailbox.end(self)
         self.signal(_OWN)
         return unfinished
 
     def put(self, envelope: Any, /) -> None:
-        """Take in what Pykka tells the actor: a stop."""
+        """Take what Pykka sends to the actor: a stop."""
         self._own.append(envelope)
         self.signal(_OWN)
 
     def get(self) -> Any:
-        """Wait for the next message, or for the end."""
+        """Wait for the next message, or the end of the lease."""
         while True:
             signal = self._signals.get()
             if self.is_over:

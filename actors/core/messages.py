@@ -1,4 +1,4 @@
-"""What every message is, and what supervision itself tells."""
+"""The base of all messages, and the messages of supervision itself."""
 
 from dataclasses import dataclass, field
 
@@ -10,18 +10,18 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """How an incarnation ended, and how its address fared since."""
+    """How an incarnation ended, and how its address recovered."""
 
     crash_id: str
-    """Id of the message over which it ended, as people write it."""
+    """Id of the message that ended it, as text."""
     cause: str
     is_hang: bool
     failures: int
-    """Within the policy's time, this one included."""
+    """Failures within the policy's time, including this one."""
     allowed: int
-    """Restarts within that time."""
+    """Restarts allowed within that time."""
     down_ms: int
-    """Real time until the next incarnation was ready to speak."""
+    """Real time until the next incarnation was ready to send."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,19 +33,19 @@ class Ping(Message):
 class Start(Message):
     """Command, from the supervisor to a new incarnation: become ready.
 
-    It is recorded like any message, but it is no one's mail: what `on_start` tells and stores is
-    caused by it, and it is caused by the crash that made it necessary.
+    It is recorded like any message, but never delivered through a mailbox: it is the cause of what
+    `on_start` sends and stores, and is itself caused by the crash that made it necessary.
     """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restarted(Message):
-    """Event, from a new incarnation to all: whoever awaits its answer repeats the request."""
+    """Event, from a new incarnation to all: those awaiting its answer repeat the request."""
 
     address: str
     generation: int
     ended_by: Ending | None = field(default=None, compare=False)
-    """How the incarnation before it ended."""
+    """How the previous incarnation ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +55,8 @@ class GivenUp(Message):
     address: str
     cause: str
     crash_id: str | None = field(default=None, compare=False)
-    """Of its last crash; None where it was given up by order."""
+    """Id of its last crash; None if it was given up by order."""
     failures: int = field(default=0, compare=False)
-    """Within the policy's time; 0 where it was given up by order."""
+    """Failures within the policy's time; 0 if it was given up by order."""
     allowed: int = field(default=0, compare=False)
-    """Restarts within that time."""
+    """Restarts allowed within that time."""

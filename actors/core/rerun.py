@@ -1,7 +1,7 @@
-"""Runs one incarnation of an actor again, from what was recorded of it, in the calling thread.
+"""Replays one recorded incarnation of an actor, in the calling thread.
 
-Messages, times and the answers of ports are the recorded ones; the code is today's. What the
-actor now asks and tells is handed back, to be held against what it asked and told then.
+Messages, times and the answers of ports are the recorded ones; the code is the current one. What
+the actor now asks and sends is returned, to be compared with the recording.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,31 +19,31 @@ AROUND = "around"
 
 
 class DivergedError(Exception):
-    """The actor asks something else than it did, so nobody knows the answer."""
+    """The actor asks something that it did not ask then, so there is no recorded answer."""
 
 
 class Answers:
-    """The recorded answers of the message at hand, in order."""
+    """The recorded answers of the current message, in order."""
 
     def __init__(self) -> None:
-        """Know no answer yet."""
+        """Start without answers."""
         self._calls: Sequence[Call] = ()
         self._next = 0
         self._error: Callable[[Call], BaseException] = lambda call: Exception(call.raised)
         self.added: Mapping[tuple[str, str], Any] = {}
-        """What is answered to calls that no program asked when this was recorded."""
+        """Answers to calls that did not exist when this was recorded."""
 
     def begin(self, calls: Sequence[Call], error: Callable[[Call], BaseException]) -> None:
-        """Answer like this from now on.
+        """Take the answers of the next message.
 
         Args:
             calls: in the order in which they were made.
-            error: makes the exception that a call raised.
+            error: constructs the exception that a call raised.
         """
         self._calls, self._next, self._error = calls, 0, error
 
     def give(self, port: str, method: str) -> Any:
-        """Return, or raise, what was answered."""
+        """Return, or raise, the recorded answer."""
         call = self._calls[self._next] if self._next < len(self._calls) else None
         if call is None or (call.port, call.method) != (port, method):
             if (port, method) in self.added:
@@ -64,7 +64,7 @@ class Answers:
 
 
 class ReplayedPort:
-    """A port that answers what was recorded."""
+    """A port that gives the recorded answers."""
 
     def __init__(self, name: str, answers: Answers) -> None:
         """Answer under a name."""
@@ -76,20 +76,20 @@ class ReplayedPort:
 
 
 class _System(ActorSystem):
-    """Delivers nothing: what is told is only taken note of."""
+    """Delivers nothing: sent messages are only recorded."""
 
     def deliver(self, address: Address, envelope: Envelope, latest: str | None) -> None:
-        """Let it lie."""
+        """Do nothing."""
 
 
 class _Guardian:
-    """Nobody restarts a rerun."""
+    """Does nothing: a rerun is never restarted."""
 
     def on_ready(self, incarnation: Incarnation) -> None:
-        """Take no note."""
+        """Do nothing."""
 
     def on_crash(self, incarnation: Incarnation, report: CrashReport) -> None:
-        """Take no note."""
+        """Do nothing."""
 
 
 class Rerun:
@@ -103,14 +103,14 @@ class Rerun:
         addresses: Sequence[str],
         arguments: Mapping[str, Any],
     ) -> None:
-        """Make the actor, as it was made then.
+        """Construct the actor as it was constructed then.
 
         Args:
             actor: its class.
-            address: whose incarnation.
-            generation: which incarnation.
-            addresses: all that there were, in their order.
-            arguments: what it is made with; its ports answer from `answers`.
+            address: of the actor.
+            generation: of the incarnation.
+            addresses: all that existed, in order.
+            arguments: it is constructed with; its ports answer from `answers`.
         """
         self.answers = Answers()
         self._now_ms = 0
@@ -139,10 +139,10 @@ class Rerun:
         return value
 
     def play(self, envelope: Envelope, watch: Callable[..., Any] | None = None) -> Handling:
-        """Let the actor handle a message, or begin its incarnation, and return what that led to.
+        """Let the actor handle a message, or start, and return what that led to.
 
         Args:
-            envelope: as it was taken then.
+            envelope: as recorded.
             watch: called with the work and its argument instead of the work itself: a debugger.
         """
         self._now_ms = envelope.now_ms
@@ -158,15 +158,15 @@ class Rerun:
 
 
 class PortArgument:
-    """Stands among an actor's arguments for a port."""
+    """Stands for a port among an actor's arguments."""
 
     def __init__(self, opens: Mapping[str, str]) -> None:
-        """Know which methods answer with a port themselves."""
+        """Take the methods that return a port themselves."""
         self.opens = opens
 
 
 class _Opening(ReplayedPort):
-    """A port, some of whose methods answer with another port."""
+    """A port, some of whose methods return another port."""
 
     def __init__(self, name: str, answers: Answers, opens: Mapping[str, str]) -> None:
         super().__init__(name, answers)

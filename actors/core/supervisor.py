@@ -1,8 +1,8 @@
 """Starts, watches, restarts, gives up and stops the actors.
 
-The supervisor is a plain thread, not an actor: what watches must not share the ways in which the
-watched fail. Its times are monotonic real time, never the trading clock: a replay's clock waits
-for the very restart that would wait for it.
+The supervisor is a plain thread, not an actor: a watcher must not share the failure modes of what
+it watches. Its times are monotonic real time, never the trading clock: a replay's clock waits for
+the very restart that would wait for it.
 """
 
 import queue
@@ -29,9 +29,9 @@ from actors.core.trace import Handling, Outcome, Raised
 SUPERVISOR = "supervisor"
 _LOOK_AGAIN_S = 0.1
 _ENDS_SOON_S = 0.01
-"""How often an incarnation that was asked to end is looked at."""
+"""Interval of checking an incarnation that was asked to end."""
 _MOST_DOUBLINGS = 60
-"""Far more than any back-off needs, far less than a float holds."""
+"""Cap of the exponent: far more than any back-off needs, far less than overflows a float."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,24 +62,24 @@ class ChildSpec:
     actor: type[SupervisedActor]
     arguments: Mapping[str, Any] = field(default_factory=dict)
     is_vital: bool = False
-    """The whole system ends in order when this child is given up."""
+    """Whether the whole system shuts down when this child is given up."""
     is_kept: bool = False
-    """Being given up suspends what it serves, but it is started again all the same, after the
-    longest back-off: something outside must still be looked after."""
+    """Whether it is restarted even after being given up, after the longest back-off: what it
+    serves is suspended, but something outside must still be managed."""
     ends_all: tuple[type[BaseException], ...] = ()
-    """Exceptions after which no next life can do any better: the whole system ends in order."""
+    """Exceptions after which no restart can help: the whole system shuts down."""
     may_end_in: Callable[..., object] | None = None
-    """A function in which an incarnation that hangs is ended by an exception; see `interrupt`.
-    Elsewhere its thread is left to itself."""
+    """A function in which a hung incarnation is ended by an exception; see `interrupt`. Elsewhere
+    its thread is left alone."""
 
 
 class ChildStatus(StrEnum):
-    """Where a child stands."""
+    """The state of a child."""
 
     STARTING = "STARTING"
     RUNNING = "RUNNING"
     WAITING = "WAITING"
-    """For its restart."""
+    """Waiting for its restart."""
     GIVEN_UP = "GIVEN_UP"
     STOPPED = "STOPPED"
 
@@ -100,23 +100,23 @@ class Child:
     ready: int = 0
     """Generation of the newest incarnation that was ready."""
     is_to_restart: bool = False
-    """By order: its incarnation is asked to end, and the next one begins once it has."""
+    """Restart ordered: its incarnation is asked to end, and the next one starts once it has."""
     is_to_leave: bool = False
-    """By order: its incarnation is asked to end, and none follows it."""
+    """Removal ordered: its incarnation is asked to end, and none follows."""
     restarts: int = 0
     failures_s: deque[float] = field(default_factory=deque)
-    """When it failed, within the policy's time."""
+    """Times of its failures within the policy's time."""
     restart_at_s: float | None = None
     failure: Failure | None = None
-    """The newest one."""
+    """Its newest failure."""
     owed: int = 0
-    """Work that counts until the child is ready or was given up."""
+    """Work that counts as pending until the child is ready or given up."""
     given_up_because: str | None = None
     reports: deque[CrashReport] = field(default_factory=lambda: deque(maxlen=20))
 
 
 class Supervisor:
-    """Keeps children alive, one for one."""
+    """Keeps children alive, with the strategy one-for-one."""
 
     def __init__(
         self,
@@ -125,10 +125,10 @@ class Supervisor:
         random: Random,
         on_event: Callable[[str, CrashReport | None], None] = lambda _what, _report: None,
     ) -> None:
-        """Start nothing yet.
+        """Prepare the supervisor; nothing is started yet.
 
         Args:
-            system: where the children's addresses are.
+            system: of the children's addresses.
             policy: limits for every child.
             random: for the jitter of back-offs.
             on_event: called in the supervisor's thread with "crashed", "given up" and the report.
@@ -138,7 +138,7 @@ class Supervisor:
         self._random = random
         self._on_event = on_event
         self._children: dict[str, Child] = {}
-        """Replaced as a whole, never changed: other threads read it."""
+        """Replaced as a whole, never changed, as other threads read it."""
         self._left: dict[str, int] = {}
         """Generation of the last incarnation of each address that was removed."""
         self._concurrency = system.concurrency
@@ -149,44 +149,44 @@ class Supervisor:
         self._turned = self._concurrency.condition()
         """Notified whenever an incarnation is ready."""
         self.escalated = self._concurrency.flag()
-        """Set once a vital child was given up, or a life has ended that no other can follow."""
+        """Set once a vital child is given up, or an incarnation ended that no restart can help."""
         self.on_turn: Callable[[], None] = lambda: None
         """Called in the supervisor's thread at least once a second while it watches."""
 
     # Called from other threads.
 
     def start(self, specs: Sequence[ChildSpec]) -> None:
-        """Start all children, in this order, and begin to watch."""
+        """Start all children, in this order, and start watching."""
         self._children = {spec.address: self._child(spec) for spec in specs}
         for child in self._children.values():
             self._launch(child)
         self._loop = self._concurrency.start(self._run, SUPERVISOR)
 
     def on_ready(self, incarnation: Incarnation) -> None:
-        """Take note that an incarnation is ready."""
+        """Learn that an incarnation is ready."""
         self._tasks.put(lambda: self._ready(incarnation))
 
     def on_crash(self, incarnation: Incarnation, report: CrashReport) -> None:
-        """Take note that an incarnation has crashed."""
+        """Learn that an incarnation has crashed."""
         self._tasks.put(lambda: self._crashed(incarnation, report))
 
     def give_up(self, address: str, cause: str) -> None:
-        """Suspend a child by order, as if its limit were reached, and wait until that is done."""
+        """Give a child up by order, as if its limit were reached, and wait until that is done."""
         child = self._children[address]
         self._in_turn(lambda: self._give_up(child, cause))
 
     def add(self, specs: Sequence[ChildSpec], timeout_s: float) -> bool:
-        """Start more children, in this order; the others go on as they are.
+        """Start more children, in this order; the others are not affected.
 
         Returns:
-            Whether all were ready in time; if not, they are tried on like any other.
+            Whether all were ready in time; if not, they are retried like any other.
         """
         added: list[Child] = []
         self._in_turn(lambda: added.extend(self._add(specs)))
         return self._wait_for(lambda: all(child.ready for child in added), timeout_s)
 
     def revise(self, specs: Sequence[ChildSpec]) -> None:
-        """Make the children's next incarnations with other arguments; present ones go on."""
+        """Give the children's next incarnations other arguments; current ones go on."""
 
         def change() -> None:
             for spec in specs:
@@ -195,22 +195,22 @@ class Supervisor:
         self._in_turn(change)
 
     def remove(self, address: str, timeout_s: float) -> bool:
-        """End a child after what waits for it; nobody answers at its address any more.
+        """Remove a child after its waiting messages; its address then no longer answers.
 
         Returns:
-            Whether it has ended in time; if not, it ends once it comes to its end, or hangs.
+            Whether it has ended in time; if not, it ends once it finishes, or hangs.
         """
         child = self._children[address]
         self._in_turn(lambda: self._begin_to_leave(child))
         return self._wait_for(lambda: address not in self._children, timeout_s)
 
     def restart(self, address: str, timeout_s: float) -> bool:
-        """Replace a child's incarnation by order, after the message at hand, and wait for it.
+        """Replace a child's incarnation by order, after its current message, and wait for it.
 
-        It counts as no failure. A child that was given up is taken back.
+        This does not count as a failure. A given-up child is revived.
 
         Returns:
-            Whether the next incarnation was ready in time; if not, it may still come.
+            Whether the next incarnation was ready in time; if not, it may still become ready.
         """
         child = self._children[address]
         before = child.generation
@@ -218,11 +218,11 @@ class Supervisor:
         return self._wait_for(lambda: child.ready > before, timeout_s)
 
     def children(self) -> list[Child]:
-        """Return all children, in the order of their start."""
+        """Return all children, in start order."""
         return list(self._children.values())
 
     def stop(self, timeout_s: float) -> list[str]:
-        """Stop all children in reverse order, each after what waits for it.
+        """Stop all children in reverse order, each after its waiting messages.
 
         Returns:
             The addresses of those that did not end in time, and were abandoned.
@@ -230,7 +230,7 @@ class Supervisor:
         deadline_s = self._now_s() + timeout_s
         self._tasks.put(self._begin_to_stop)
         if self._loop is not None:
-            # To its end: it could else launch a child that nobody stops any more.
+            # Until it has ended: otherwise it could launch a child that is never stopped.
             self._loop.join(timeout_s / 2)
         late = self._stop_children(deadline_s)
         if not self._is_watching():
@@ -241,7 +241,7 @@ class Supervisor:
         return self._loop is not None and self._loop.is_alive()
 
     def _in_turn(self, task: Callable[[], None]) -> None:
-        """Let the supervisor's thread do a task, and wait until that is done."""
+        """Run a task in the supervisor's thread, and wait until it is done."""
         done = self._concurrency.flag()
 
         def run() -> None:
@@ -258,7 +258,7 @@ class Supervisor:
         with self._turned:
             return self._turned.wait_for(is_so, timeout_s)
 
-    # In the supervisor's own thread.
+    # Below: runs in the supervisor's own thread.
 
     def _run(self) -> None:
         while not self._is_stopping:
@@ -364,7 +364,7 @@ class Supervisor:
             child.ref.stop(block=False)
 
     def _relaunch(self, child: Child) -> None:
-        """Begin an incarnation that no failure has made necessary."""
+        """Start an incarnation that was not caused by a failure."""
         child.is_to_restart, child.failure = False, None
         child.restarts += 1
         if not child.owed:
@@ -417,13 +417,13 @@ class Supervisor:
     def _crashed(self, incarnation: Incarnation, report: CrashReport) -> None:
         child = self._children.get(incarnation.address.name)
         if child is None:
-            return  # it was removed: what it worked on was buried then
+            return  # it was removed: its current message was buried then
         if report.poison is not None:
-            # The message's own credit: it counts until the child is ready again.
+            # The message still counts as pending until the child is ready again.
             child.owed += 1
             self._system.bury(report.poison, report.cause, is_known=True)
         if child.incarnation is not incarnation or child.status not in _ALIVE:
-            # Known already. Where a restart is under way, the credit waits for it.
+            # Already known. If a restart is in progress, the count is kept until it is done.
             if child.status not in (ChildStatus.STARTING, ChildStatus.WAITING):
                 self._settle(child)
             return
@@ -445,7 +445,7 @@ class Supervisor:
     def _abandon(self, incarnation: Incarnation, busy_since_s: float, limit_s: float) -> None:
         with incarnation.lease.fence:
             if incarnation.busy_since_s != busy_since_s:
-                return  # It came to its end just now; what it works on by now is innocent.
+                return  # It has just finished; its current message is not to blame.
             poison = incarnation.lease.revoke()
         busy_s = self._now_s() - busy_since_s
         work = "one message" if incarnation.is_ready else "its start"
@@ -464,7 +464,7 @@ class Supervisor:
         *,
         is_hang: bool = False,
     ) -> CrashReport:
-        """Return, and record, the end of an incarnation that could not tell of it itself."""
+        """Return, and record, the end of an incarnation that could not report it itself."""
         handling = incarnation.handling or Handling(start_of(incarnation), incarnation.generation)
         outcome = Outcome.HUNG if is_hang else Outcome.CRASHED
         details = _stack_of(incarnation) if is_hang else ""
@@ -544,7 +544,7 @@ class Supervisor:
         try:
             self._on_event(what, report)
         except BaseException:  # noqa: BLE001 (a listener must keep no child from its restart)
-            logger.opt(exception=True).error("the listener failed to hear of {!r}", what)
+            logger.opt(exception=True).error("the listener failed on {!r}", what)
 
     def _bury_all(self, envelopes: list[Envelope], cause: str) -> None:
         for envelope in envelopes:
@@ -555,7 +555,7 @@ class Supervisor:
     def _begin_to_stop(self) -> None:
         self._is_stopping = True
 
-    # While the process ends, in the thread that stops it.
+    # During shutdown, in the thread that stops the process.
 
     def _stop_children(self, deadline_s: float) -> list[str]:
         alive = [
@@ -570,7 +570,7 @@ class Supervisor:
             child.status = ChildStatus.STOPPED
             if child.ref is not None and child.ref.is_alive():
                 child.ref.stop(block=False)
-            # Half of what is left: one that hangs must not cost the others their time.
+            # Half of what is left: a hung child must not use up the others' time.
             incarnation.ended.wait(self._until(deadline_s) / 2)
         late = [(c, i) for c, i in alive if not i.ended.wait(self._until(deadline_s))]
         for _, incarnation in late:
@@ -586,6 +586,6 @@ class Supervisor:
 
 
 def _stack_of(incarnation: Incarnation) -> str:
-    """Return where an incarnation's thread stands."""
+    """Return the stack of an incarnation's thread."""
     frame = sys._current_frames().get(incarnation.thread_id or 0)  # noqa: SLF001 (documented)
     return "" if frame is None else "".join(traceback.format_stack(frame))

@@ -1,4 +1,4 @@
-"""The addresses of one process, and all that passes between them."""
+"""The addresses of one process, and all messages between them."""
 
 from collections import deque
 from collections.abc import Callable
@@ -18,13 +18,13 @@ from actors.core.work import WorkCounter
 
 _DEAD_LETTERS_KEPT = 1_000
 RUNTIME = "runtime"
-"""Receiver of what no actor takes."""
+"""Receiver of messages that no actor handles."""
 OUTSIDE = 0
-"""Generation of senders that are no actors."""
+"""Generation of senders that are not actors."""
 
 
 class Moment(StrEnum):
-    """Where in an actor's work something can be made to happen to it."""
+    """The moments in an actor's work at which a drill can act."""
 
     START = "start"
     BEFORE_WORK = "before work"
@@ -38,22 +38,22 @@ Probe = Callable[[str, Moment], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """A message that nobody will handle, and why."""
+    """A message that no actor will handle, and why."""
 
     envelope: Envelope
     cause: str
     ts_ms: int
-    """When it was set aside, on the trading clock."""
+    """When it was set aside, by the trading clock."""
 
 
 class Address:
-    """A stable name that messages are sent to, whoever answers there.
+    """A stable name that messages are sent to, whichever incarnation is behind it.
 
-    Telling never raises and never blocks: what cannot be delivered becomes a dead letter.
+    `tell` never raises and never blocks: what cannot be delivered becomes a dead letter.
     """
 
     def __init__(self, name: str, system: "ActorSystem") -> None:
-        """Made by `ActorSystem.address` alone."""
+        """Only `ActorSystem.address` constructs it."""
         self.name = name
         self.mailbox = Mailbox(system.concurrency)
         self._system = system
@@ -67,14 +67,14 @@ class Address:
         origin: Origin | None = None,
         latest: str | None = None,
     ) -> Envelope:
-        """Put a message into the mailbox, and return it as it travels.
+        """Put a message into the mailbox, and return its envelope.
 
         Args:
-            message: what is told.
-            sender: the address or the outer part that tells it.
-            generation: the sender's.
+            message: to send.
+            sender: address or outside part that sends it.
+            generation: of the sender.
             origin: the message that caused it; None begins a causal tree.
-            latest: a key; an older message of the same key that still waits is displaced.
+            latest: a key; a waiting older message with the same key is displaced.
         """
         envelope = self._system.envelope(self.name, message, sender, generation, origin)
         envelope.is_tick = latest is not None
@@ -84,19 +84,19 @@ class Address:
     def ask(
         self, message: Message, *, sender: str, timeout_s: float, origin: Origin | None = None
     ) -> Any:
-        """Return the answer to a message. For the runtime alone: an actor that asks can deadlock.
+        """Return the answer to a message. Only for the runtime: an actor that asks can deadlock.
 
         Raises:
             TimeoutError: no answer came in time.
             ActorCrashedError: the message crashed its actor.
-            DeadLetterError: nobody answers there any more.
+            DeadLetterError: the address no longer answers.
         """
         return self.question(message, sender=sender, origin=origin).result(timeout_s)
 
     def question(
         self, message: Message, *, sender: str, origin: Origin | None = None
     ) -> Future[Any]:
-        """Put a message that is answered, and return where its answer will be. As `ask`."""
+        """Send a message that is answered, and return the future answer. Like `ask`."""
         envelope = self._system.envelope(self.name, message, sender, OUTSIDE, origin)
         envelope.reply = Future()
         self._system.deliver(self, envelope, None)
@@ -104,11 +104,11 @@ class Address:
 
 
 class DeadLetterError(Exception):
-    """A question was sent where nobody answers any more."""
+    """A query was sent to an address that no longer answers."""
 
 
 class ActorCrashedError(Exception):
-    """A question crashed the actor that was asked."""
+    """A query crashed the actor."""
 
 
 class ActorSystem:
@@ -129,10 +129,10 @@ class ActorSystem:
         Args:
             now_ms: the trading clock.
             probe: called at every moment of every actor's work; for drills and tests.
-            record: takes note of every message at its end.
-            first_id: of the messages; higher than all that an earlier process has used.
-            id_text: how people write an id.
-            hide: takes secrets out of the words of an exception.
+            record: called with every handled message.
+            first_id: of messages; higher than all used by earlier processes.
+            id_text: formats an id.
+            hide: removes secrets from the text of an exception.
             concurrency: runs the actors and their supervisor.
         """
         self.now_ms = now_ms
@@ -145,25 +145,25 @@ class ActorSystem:
         self.dead_letters: deque[DeadLetter] = deque(maxlen=_DEAD_LETTERS_KEPT)
         self.dead_letter_count = 0
         self.given_up: set[str] = set()
-        """Addresses whose actors failed too often."""
+        """Addresses of given-up actors."""
         self.removed: set[str] = set()
-        """Addresses at which nobody answers any more, by order."""
+        """Addresses that were removed by order."""
         self._ids = count(first_id)
         self._addresses: dict[str, Address] = {}
 
     def address(self, name: str) -> Address:
-        """Return the address of a name, made at its first use."""
+        """Return the address of a name, created at first use."""
         found = self._addresses.get(name)
-        # Looked up at every tell: a mailbox is made only where there is none.
+        # Looked up at every `tell`: a mailbox is created only if there is none.
         return found or self._addresses.setdefault(name, Address(name, self))
 
     def expect(self, name: str) -> None:
-        """Let a name be told what all are told, from before somebody answers there."""
+        """Make a name receive broadcasts, even before an actor answers there."""
         self.address(name)
         self.removed.discard(name)
 
     def addresses(self) -> list[Address]:
-        """Return all addresses but those that were removed."""
+        """Return all addresses except removed ones."""
         return [a for a in list(self._addresses.values()) if a.name not in self.removed]
 
     def tell_all(
@@ -174,7 +174,7 @@ class ActorSystem:
         generation: int = OUTSIDE,
         origin: Origin | None = None,
     ) -> list[Envelope]:
-        """Tell a message to every address but the sender's own."""
+        """Send a message to every address except the sender's own."""
         return [
             address.tell(message, sender=sender, generation=generation, origin=origin)
             for address in self.addresses()
@@ -189,7 +189,7 @@ class ActorSystem:
         generation: int,
         origin: Origin | None,
     ) -> Envelope:
-        """Return a message with all its plumbing."""
+        """Return a message in its envelope."""
         message_id = next(self._ids)
         return Envelope(
             message=message,
@@ -203,14 +203,14 @@ class ActorSystem:
         )
 
     def note(self, message: Message, *, sender: str) -> Origin:
-        """Record a message that no actor takes, and return it as the cause of what follows."""
+        """Record a message that no actor handles, and return it as the cause of what follows."""
         envelope = self.envelope(RUNTIME, message, sender, OUTSIDE, None)
         envelope.taken_ns, envelope.now_ms = envelope.sent_ns, self.now_ms()
         self.record(Handling(envelope, OUTSIDE).end(Outcome.DONE))
         return envelope.origin
 
     def deliver(self, address: Address, envelope: Envelope, latest: str | None) -> None:
-        """Count a message and put it."""
+        """Count a message, and put it into the mailbox."""
         self.work.add()
         displaced: Envelope | None = None
         if latest is None:
@@ -226,17 +226,17 @@ class ActorSystem:
             self.work.done()
 
     def record(self, handling: Handling) -> None:
-        """Take note of a message at its end."""
+        """Record a handled message."""
         if self._record is not None:
             self._record(handling)
 
     def bury(self, envelope: Envelope, cause: str, *, is_known: bool = False) -> None:
-        """Keep a message that nobody will handle, and tell whoever waits for its answer.
+        """Keep a message that will not be handled, and fail its pending answer.
 
         Args:
             envelope: the message.
-            cause: why.
-            is_known: its end is recorded already.
+            cause: reason.
+            is_known: whether its end is recorded already.
         """
         if not is_known:
             self.record(unhandled(envelope, Outcome.DEAD_LETTER, cause))
@@ -247,7 +247,7 @@ class ActorSystem:
             envelope.reply.set_exception(DeadLetterError(cause))
 
     def exhume(self, letter: DeadLetter) -> bool:
-        """Keep a dead letter no longer; False where somebody else has taken it already."""
+        """Remove a dead letter; return False if it was already removed."""
         try:
             self.dead_letters.remove(letter)
         except ValueError:

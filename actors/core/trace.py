@@ -1,7 +1,7 @@
-"""What is recorded of each message: who handled it, what that asked for, told and ended in.
+"""What is recorded of each message: who handled it, its port calls, sent messages and outcome.
 
-A `Record` is handed every `Handling` at its end, in the thread in which it ended. It must only
-take note, and neither wait nor raise: it runs in the threads that do the work.
+A `Record` receives every `Handling` at its end, in the thread in which it ended. It must only take
+note, and neither block nor raise: it runs in the working threads.
 """
 
 from collections.abc import Callable
@@ -14,35 +14,35 @@ from actors.core.envelope import Envelope
 
 
 class Outcome(StrEnum):
-    """What became of a message."""
+    """The outcome of a message."""
 
     DONE = "done"
     CRASHED = "crashed"
     HUNG = "hung"
-    """Its actor was abandoned over it."""
+    """Its actor was abandoned while handling it."""
     DEAD_LETTER = "dead letter"
-    """Nobody answers at its address any more."""
+    """Its address no longer answers."""
     CONFLATED = "conflated"
-    """A newer one took its place while it waited."""
+    """A newer one replaced it while it waited."""
     FENCED = "fenced"
-    """Told by an incarnation that was replaced; never delivered."""
+    """Sent by an incarnation that was replaced; never delivered."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Raised:
-    """An exception, kept without the frames it came through."""
+    """An exception, kept without its frames."""
 
     kind: type[BaseException]
     arguments: tuple[Any, ...]
     cause: str
     """Type and text."""
     details: str = ""
-    """The traceback, where it ended an incarnation."""
+    """The traceback, if it ended an incarnation."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Call:
-    """One call of an actor to the outer world, and what it answered."""
+    """One port call of an actor, and its answer."""
 
     port: str
     method: str
@@ -54,17 +54,17 @@ class Call:
 
 @dataclass(slots=True, eq=False)
 class Handling:
-    """One message, or one start of an actor, from its taking to its end."""
+    """One message, or one start of an actor, from being taken to its end."""
 
     envelope: Envelope
     generation: int
-    """The incarnation that took it; 0 where none did."""
+    """The incarnation that took it; 0 if none did."""
     outcome: Outcome = Outcome.DONE
     calls: list[Call] = field(default_factory=list)
     told: list[Envelope] = field(default_factory=list)
-    """What it led to, in order."""
+    """Port calls, in order."""
     raised: Raised | None = None
-    """What ended it before its time, or why nobody took it."""
+    """What ended it early, or why it was not taken."""
     done_ns: int = 0
     """Monotonic."""
 
@@ -78,6 +78,6 @@ Record = Callable[[Handling], None]
 
 
 def unhandled(envelope: Envelope, outcome: Outcome, cause: str = "") -> Handling:
-    """Return what is recorded of a message that no actor took."""
+    """Return the record of a message that no actor took."""
     raised = Raised(kind=Exception, arguments=(), cause=cause) if cause else None
     return Handling(envelope, 0).end(outcome, raised)

@@ -1,14 +1,14 @@
-"""Counts the messages on their way, so that one can wait until nothing is left to do."""
+"""Counts the messages in transit, so that one can wait until nothing is left to do."""
 
 import threading
 
 
 class WorkCounter:
-    """The number of messages told and not yet done.
+    """The number of messages sent and not yet completed.
 
-    "Every mailbox is empty" would be wrong: a handler may still work, and may still tell. A
-    message counts from before it is put until what its handler told has been put; the message of
-    a crash counts until the actor is ready again or was given up.
+    "Every mailbox is empty" would be wrong: a handler may still work, and may still send. A message
+    counts from before it is put until what its handler sent has been put; a message that caused a
+    crash counts until the actor is ready again or given up.
     """
 
     def __init__(self) -> None:
@@ -30,11 +30,11 @@ class WorkCounter:
                 self._changed.notify_all()
 
     def wait_quiet(self, timeout_s: float) -> bool:
-        """Wait until nothing is on its way; False when the time ran out first."""
+        """Wait until nothing is in transit; return False on timeout."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._count, timeout_s)
 
     @property
     def count(self) -> int:
-        """How many messages are on their way."""
+        """Number of messages in transit."""
         return self._count

@@ -1,1 +1,1 @@
-"""Failures of actors that are ordered, so that supervision can be watched at work."""
+"""Deliberate failures of actors, to demonstrate supervision."""

@@ -1,4 +1,4 @@
-"""Makes actors fail on purpose, so that supervision can be watched at work."""
+"""Makes actors fail on purpose, to demonstrate supervision."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from threading import Event
 from actors.core.system import Moment
 
 Fail = Callable[[Moment], None]
-"""Does to the actor at work what the drill is for."""
+"""Makes the working actor fail in the way of the drill."""
 _IN_WORK = (Moment.BEFORE_WORK, Moment.AFTER_FACTS, Moment.AFTER_TELLS)
 
 
 class DrillError(Exception):
-    """A failure that a drill ordered."""
+    """A failure caused by a drill."""
 
 
 def crash(moment: Moment) -> None:
@@ -22,12 +22,12 @@ def crash(moment: Moment) -> None:
 
 
 def exit_thread(moment: Moment) -> None:
-    """Fail with what is no Exception: a library that calls sys.exit, for one."""
+    """Fail with a non-Exception, such as from a library that calls sys.exit."""
     raise SystemExit(f"exit drill: {moment}")
 
 
 def interrupt(moment: Moment) -> None:
-    """Fail with what ends the whole process elsewhere, and every actor under Pykka alone."""
+    """Fail with what would end the whole process elsewhere, and every actor under plain Pykka."""
     raise KeyboardInterrupt(f"interrupt drill: {moment}")
 
 
@@ -47,12 +47,12 @@ class HangDrill:
 class CrashDrill:
     """Makes an actor fail at a random moment of a random message, or of its start.
 
-    Each address has its own random numbers, so that a seed repeats a drill whatever the timing
-    of threads.
+    Each address has its own random numbers, so that a seed repeats a drill whatever the timing of
+    threads.
     """
 
     def __init__(self, probability: float, seed: int, fail: Fail = crash) -> None:
-        """Let each message, and each start, fail with a probability in [0, 1]."""
+        """Make each message, and each start, fail with a probability in [0, 1]."""
         self._probability = probability
         self._seed = seed
         self._fail = fail
@@ -60,7 +60,7 @@ class CrashDrill:
         self._planned: dict[str, Moment | None] = {}
 
     def __call__(self, address: str, moment: Moment) -> None:
-        """Fail where the drill has planned it."""
+        """Fail if the drill has planned it."""
         random = self._randoms.get(address)
         if random is None:
             random = self._randoms[address] = Random(f"{self._seed}/{address}")  # noqa: S311
@@ -77,7 +77,7 @@ class CrashDrill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoisonDrill:
-    """Crashes one actor on every message from a time on."""
+    """Crashes one actor on every message from a given time on."""
 
     address: str
     from_ms: float

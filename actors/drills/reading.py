@@ -32,7 +32,7 @@ _AFTER = re.compile(r"poison=(?P<actor>[^@]+)@(?P<after_s>\d+(?:\.\d+)?)s")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drills:
-    """What is made to fail in a run."""
+    """The drills of a run."""
 
     crash_probability: float = 0.0
     exit_probability: float = 0.0
@@ -40,15 +40,15 @@ class Drills:
     hang_probability: float = 0.0
     hang_s: float = 0.0
     suspensions: tuple[tuple[str, int], ...] = ()
-    """Addresses of actors that are given up, and before which close."""
+    """Addresses of actors to give up, and before which close."""
     poisons: tuple[tuple[str, int], ...] = ()
-    """Addresses of actors that crash on every message, and since when."""
+    """Addresses of actors that crash on every message, and from when on."""
     late_poisons: tuple[tuple[str, float], ...] = ()
-    """The same, and after how many real seconds."""
+    """The same, with the real seconds after the start."""
     seed: int = 0
 
     def make_probe(self, now_ms: Callable[[], int]) -> Probe | None:
-        """Return what fails the actors; None where nothing does."""
+        """Return the probe that makes actors fail; None without drills."""
         probes: list[Probe] = [
             PoisonDrill(address=address, from_ms=from_ms, now_ms=now_ms)
             for address, from_ms in self.poisons
@@ -80,7 +80,7 @@ class DrillReader:
 
     assets: Sequence[str]
     seed: int
-    """Of all drills that fail by chance."""
+    """Seed of all random drills."""
     read_time: Callable[[str, str], int]
     """Takes an option and an ISO time, and returns it in ms; raises ConfigError."""
 
@@ -88,7 +88,7 @@ class DrillReader:
         """Return the drills of a replay.
 
         Raises:
-            ConfigError: one is not of the forms that a replay has.
+            ConfigError: one is not a drill of replays.
         """
         return self._read(texts, {"crash", "suspend", "poison"}, _REPLAY_FORMS)
 
@@ -96,7 +96,7 @@ class DrillReader:
         """Return the drills of a run at the simulated exchange, in real time.
 
         Raises:
-            ConfigError: one is not of the forms that such a run has.
+            ConfigError: one is not a drill of such runs.
         """
         kinds = {"crash", "exit", "interrupt", "hang", "poison"}
         early, late = [], []

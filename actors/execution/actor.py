@@ -1,4 +1,4 @@
-"""The actor that trades one asset: intents on disk first, then the exchange, then the news.
+"""The actor that trades one asset: first intents to disk, then orders to the exchange.
 
 Receives: OpenPosition, ClosePosition, ReducePosition, ResolveEntry, Flatten; ExecutionSeen,
 OrderSeen, PositionMarked, PriceSeen, StopSeen from the exchange; Reconcile, StopDue, StoreAgain
@@ -9,9 +9,9 @@ MalfunctionBegan, MalfunctionEnded; PositionOpened, TradeClosed, PositionDiffers
 PositionUnprotected, ConnectionLost, ConnectionRestored, RiskRaised to the notifier.
 Owns: the asset's orders and stops at the exchange, and the journal of both.
 
-What the exchange tells is a hint. Whenever the actor cannot know (after its start, after an answer
-that never came), it asks the exchange what is true, and asks again until it is answered; until then
-it opens nothing.
+What the exchange pushes is a hint. Whenever the actor cannot know (after its start, after a missing
+answer), it queries the exchange for the true state, and repeats that until it is answered; until
+then it opens nothing.
 """
 
 from decimal import Decimal
@@ -64,7 +64,7 @@ from domain.trading.positions import Execution
 
 
 class ExecutionActor(SupervisedActor):
-    """One asset's hand at the exchange."""
+    """Executes one asset's orders at the exchange."""
 
     def __init__(
         self,
@@ -83,16 +83,16 @@ class ExecutionActor(SupervisedActor):
         """Take over `execution/NAME`.
 
         Args:
-            incarnation: this one.
-            asset: whose orders.
+            incarnation: of this actor.
+            asset: of the orders.
             rules: the limits.
-            exchange: where they go.
+            exchange: that they are sent to.
             clock: for timers.
-            journals: where the facts are.
-            ask_again_ms: pause before the exchange is asked again what it did not answer.
-            reconcile_ms: how often it is asked what is true, come what may; None: never.
-            facts_until_ms: when the newest fact was stored before this process; None: none was.
-            stale_ms: how long it may be silent before that is a malfunction; None: for ever.
+            journals: of the facts.
+            ask_again_ms: pause before an unanswered query to the exchange is repeated.
+            reconcile_ms: interval of routine reconciliation; None: never.
+            facts_until_ms: when the newest fact before this process was stored; None: none.
+            stale_ms: how long it may be silent before that is a malfunction; None: forever.
         """
         super().__init__(incarnation)
         self._asset = asset
@@ -111,7 +111,7 @@ class ExecutionActor(SupervisedActor):
         )
 
     def on_start(self) -> None:
-        """Fold the facts, then ask the exchange what has happened since."""
+        """Fold the facts, then query the exchange for what has happened since."""
         context = self._open_context()
         self._books = context.books
         self._orders = Orders(context)
@@ -167,7 +167,7 @@ class ExecutionActor(SupervisedActor):
         )
 
     def handle(self, message: Message) -> ExecutionSnapshot | None:
-        """Do what a message says, then what has waited for it."""
+        """Handle a message, then what has waited for it."""
         answer = self._on_message(message)
         self._exits.go_on()
         return answer
@@ -220,14 +220,14 @@ class ExecutionActor(SupervisedActor):
         return None
 
     def _note_trailing(self) -> None:
-        """Let prices in only while a stop follows them: they come ten times a second."""
+        """Accept prices only while a stop trails them: they come ten times a second."""
         self._is_trailing = self._stops.is_trailing
         if not self._is_trailing:
             self._prices.forget()
 
     def _store_again(self) -> None:
         if self._backlog.flush():
-            self._agenda.begin()  # what became of the orders that were sent meanwhile
+            self._agenda.begin()  # the outcome of orders that were sent meanwhile
 
     def _on_restarted(self, address: str) -> None:
         if address == NOTIFIER:
@@ -237,28 +237,28 @@ class ExecutionActor(SupervisedActor):
             self._reconciler.tell_lost()
             self._connectivity.tell_again()
 
-    # Called by the exchange, from its own thread.
+    # Called by the exchange, in its own thread.
 
     def on_execution(self, execution: Execution) -> None:
         """Take an execution."""
         self.hand_in(ExecutionSeen(execution=execution), sender=f"exchange/{self._asset}")
 
     def on_order(self, update: OrderUpdate) -> None:
-        """Take news of an order."""
+        """Take an update of an order."""
         self.hand_in(OrderSeen(update=update), sender=f"exchange/{self._asset}")
 
     def on_doubt(self, why: str) -> None:
-        """Ask the exchange what may have been missed."""
+        """Reconcile what may have been missed."""
         logger.bind(actor=self.name, asset=self._asset).info("{}: {}", self.name, why)
         self.hand_in(Reconcile(), sender=f"exchange/{self._asset}", latest="ask")
 
     def on_mark_price(self, ts_ms: int, mark_price: Decimal) -> None:
-        """Take the mark price; only the newest that still waits is kept."""
+        """Take the mark price; only the newest waiting one is kept."""
         message = PositionMarked(asset=self._asset, ts_ms=ts_ms, mark_price=mark_price)
         self.hand_in(message, sender=f"exchange/{self._asset}", latest="mark")
 
     def on_price(self, ts_ms: int, last_price: Decimal) -> None:
-        """Take the newest price, if a stop follows it; what waits is spanned by one message."""
+        """Take the newest price, if a stop trails it; waiting prices are spanned by one message."""
         if not self._is_trailing or self._prices.is_newest(last_price):
             return
         message = self._prices.spanned(self._asset, ts_ms, last_price)

@@ -1,4 +1,4 @@
-"""What people must hear of an execution, however often the notifier dies, and the words for it."""
+"""Alarms that the operator must receive, however often the notifier dies, and their texts."""
 
 from decimal import Decimal
 
@@ -14,12 +14,12 @@ class Alarms:
     """The newest alarm of each kind."""
 
     def __init__(self, actor: SupervisedActor) -> None:
-        """Begin without any."""
+        """Start without alarms."""
         self._actor = actor
         self._newest: dict[str, Message] = {}
 
     def tell(self, alarm: Message) -> None:
-        """Tell people; of the same danger only once."""
+        """Raise an alarm; the same danger only once."""
         kind = type(alarm).__name__
         if isinstance(alarm, RiskRaised):
             kind = alarm.key.partition("/")[0]
@@ -30,13 +30,13 @@ class Alarms:
         self._actor.tell(NOTIFIER, alarm)
 
     def tell_again(self) -> None:
-        """Tell a new notifier what the last one may have taken with it."""
+        """Repeat to a new notifier what the last one may have lost."""
         for alarm in self._newest.values():
             self._actor.tell(NOTIFIER, alarm)
 
 
 def foreign_order(asset: str, resting: RestingOrder) -> RiskRaised:
-    """Return the words for an order at the exchange that this system did not send."""
+    """Return the alarm for an order at the exchange that this system did not send."""
     return RiskRaised(
         key=f"foreign/{resting.venue_order_id}",
         asset=asset,
@@ -48,7 +48,7 @@ def foreign_order(asset: str, resting: RestingOrder) -> RiskRaised:
 
 
 def access_denied(asset: str, why: str, since_ms: int) -> RiskRaised:
-    """Return the words for an exchange that refuses our key."""
+    """Return the alarm for an exchange that refuses our key."""
     return RiskRaised(
         key=f"denied/{asset}/{since_ms}",
         asset=asset,
@@ -62,7 +62,7 @@ def access_denied(asset: str, why: str, since_ms: int) -> RiskRaised:
 def stop_is_passed(
     asset: str, stop_loss: Decimal, mark_price: Decimal, since_ms: int
 ) -> RiskRaised:
-    """Return the words for a stop that the price has passed without closing anything."""
+    """Return the alarm for a stop that the price has passed without closing the position."""
     return RiskRaised(
         key=f"passed/{asset}/{since_ms}",
         asset=asset,
@@ -74,7 +74,7 @@ def stop_is_passed(
 
 
 def stop_is_tightened(position: Position, was: Decimal, stop_loss: Decimal) -> RiskRaised:
-    """Return the words for a trailing stop that somebody has tightened at the exchange."""
+    """Return the alarm for a trailing stop that someone has tightened at the exchange."""
     asset = position.asset
     return RiskRaised(
         key=f"tightened/{asset}/{position.opened_ms}/{stop_loss:f}",
@@ -87,7 +87,7 @@ def stop_is_tightened(position: Position, was: Decimal, stop_loss: Decimal) -> R
 
 
 def not_reduced(order: Order) -> RiskRaised:
-    """Return the words for a partial close that the exchange has refused."""
+    """Return the alarm for a partial close that the exchange has refused."""
     asset = order.intent.request.asset
     return RiskRaised(
         key=f"reduce/{asset}/{order.intent.decided_ms}",
@@ -100,7 +100,7 @@ def not_reduced(order: Order) -> RiskRaised:
 
 
 def not_closed(intent: Intent) -> RiskRaised:
-    """Return the words for a position that one attempt after the other fails to close."""
+    """Return the alarm for a position that repeated attempts fail to close."""
     asset = intent.request.asset
     return RiskRaised(
         key=f"close/{asset}/{intent.decided_ms}",

@@ -1,4 +1,4 @@
-"""What the parts of an execution share."""
+"""State shared by the parts of an execution."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from domain.trading.order import Order
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionContext:
-    """One asset's tools, and the actor for which the parts speak."""
+    """One asset's tools, and the actor in whose name the parts send."""
 
     actor: SupervisedActor
     asset: str
@@ -31,18 +31,18 @@ class ExecutionContext:
 
     @property
     def now_ms(self) -> int:
-        """The time of the message at hand."""
+        """The time of the current message."""
         return self.actor.now_ms
 
     def is_ours(self) -> bool:
-        """Tell whether the exchange may still be asked to do something by this incarnation."""
+        """Tell whether this incarnation may still act at the exchange."""
         return self.actor.incarnation.is_ours()
 
     def tell_deciders(self, message: Message) -> None:
-        """Tell the two that decide: the asset and the portfolio."""
+        """Send to the two that decide: the asset and the portfolio."""
         for receiver in (asset_name(self.asset), PORTFOLIO):
             self.actor.tell(receiver, message)
 
     def go_on_with(self, order: Order) -> None:
-        """Make the news of an order part of the causal tree that it began in."""
+        """Make an order's update part of the causal tree in which the order began."""
         self.actor.continue_trace(None if order.origin is None else Origin(*order.origin))

@@ -1,4 +1,4 @@
-"""Grants that become an entry, or provably none."""
+"""Approvals that become an entry, or provably none."""
 
 from actors.execution.context import ExecutionContext
 from actors.execution.orders import Orders
@@ -10,7 +10,7 @@ from domain.trading.orders import Intent
 
 
 class Entries:
-    """Uses each grant at most once."""
+    """Uses each approval at most once."""
 
     def __init__(self, context: ExecutionContext, orders: Orders) -> None:
         """Take over the asset's entries."""
@@ -18,7 +18,7 @@ class Entries:
         self._orders = orders
 
     def open(self, approval: Approval) -> None:
-        """Use a grant; asked again, tell again what became of it."""
+        """Use an approval; if repeated, repeat the outcome."""
         order = self._context.books.orders.get(approval.client_order_id)
         if order is not None:
             self._orders.tell_submitted(order)
@@ -37,18 +37,18 @@ class Entries:
         self._orders.send(intent)
 
     def resolve(self, approval: Approval) -> None:
-        """Say what became of a grant, or void it."""
+        """Report the outcome of an approval, or void it."""
         order = self._context.books.orders.get(approval.client_order_id)
         if order is None:
             intent = entry_intent(approval, self._context.rules)
-            self._orders.void(intent, "the grant was never used")
+            self._orders.void(intent, "the approval was never used")
         elif order.is_under_way:
             self._context.agenda.begin()
         else:
             self._orders.repeat_answer(order)
 
     def send_again(self, order: Order) -> None:
-        """Send an entry that provably never arrived, while it may still be sent."""
+        """Resend an entry that provably never arrived, while it may still be sent."""
         why_not = self._why_not_send(order.intent)
         if why_not is None:
             self._orders.send(order.intent)
@@ -59,20 +59,20 @@ class Entries:
         if self._context.books.position is not None:
             return "a position is open"
         if self._context.books.under_way():
-            return "an order is under way"
+            return "an order is in flight"
         if not self._context.agenda.is_certain:
-            return "the exchange has not said yet what is true"
+            return "the exchange's state is not known yet"
         return self._context.backlog.shortage() or self._why_too_old(approval.t_ms)
 
     def _why_not_send(self, intent: Intent) -> str | None:
         newest, approved = self._context.journal.newest_epoch(), intent.protection_epoch or 0
         if newest > approved:
-            return f"it was granted in protection epoch {approved}, by now it is {newest}"
+            return f"it was approved in protection epoch {approved}, which is now {newest}"
         return self._context.backlog.shortage() or self._why_too_old(intent.decided_ms)
 
     def _why_too_old(self, decided_ms: int) -> str | None:
         age_ms = self._context.now_ms - decided_ms
         limit_ms = self._context.rules.candles.entry_max_age_ms
         return (
-            f"the grant is {age_ms} ms old, {limit_ms} are allowed" if age_ms > limit_ms else None
+            f"the approval is {age_ms} ms old, limit {limit_ms} ms" if age_ms > limit_ms else None
         )

@@ -1,8 +1,8 @@
 """What makes a position smaller: closes, attempt after attempt, and the operator's partial ones.
 
-At most one such order is under way at a time. A close goes on until what it closes is gone; a
-reduce is sent once, and goes on only where it was cut short. What is closed needs no reduce, and a
-close that is asked for during a reduce follows it.
+At most one such order is in flight at a time. A close continues until what it closes is gone; a
+reduce is sent once, and continues only if it was cut short. What is closed needs no reduce, and a
+close requested during a reduce follows it.
 """
 
 from decimal import Decimal
@@ -25,25 +25,25 @@ from domain.trading.orders import ExitReason, OrderStatus, Purpose
 from domain.trading.positions import Position
 
 CLOSE_ATTEMPTS = 6
-"""Attempts at one close, further and further apart, before a person is called."""
+"""Attempts at one close, at growing intervals, before the operator is alerted."""
 
 
 class Exits:
-    """The closes and reductions of one asset, and what of them has to wait."""
+    """The closes and reductions of one asset, and those that have to wait."""
 
     def __init__(self, context: ExecutionContext, orders: Orders) -> None:
-        """Take over what an earlier incarnation left; the portfolio tells its reductions again."""
+        """Take over what an earlier incarnation left; the portfolio repeats its reductions."""
         self._context = context
         self._orders = orders
         unfinished = unfinished_close(context.books.orders.values(), context.books.position)
         self._unfinished = None if unfinished is None else _command_of(unfinished)
-        """A close whose order ended before the position did."""
+        """A close whose order ended before the position was closed."""
         self._due_ms = 0
-        """When that may be tried again in any case."""
+        """When that may be retried in any case."""
         self._after_reduce: ClosePosition | None = None
-        """A close that was asked for during a reduce, which leaves the rest open."""
+        """A close requested during a reduce, which leaves the rest open."""
         self._reduction: ReducePosition | None = None
-        """Asked for while nobody knew what was open, or during another order."""
+        """Requests made while the position was unknown, or during another order."""
 
     @property
     def is_wanted(self) -> bool:
@@ -57,7 +57,7 @@ class Exits:
         if position is None or is_younger(position, command.t_ms):
             return
         if position.is_external and command.purpose is not Purpose.OPERATOR:
-            return  # opened by hand: the one who opened it decides
+            return  # opened by hand: that person decides
         if not self._is_under_way:
             self._unfinished = None
             self._send(position, command.t_ms, command.purpose, command.reason)
@@ -67,14 +67,14 @@ class Exits:
             self._context.agenda.begin()
 
     def reduce(self, command: ReducePosition) -> None:
-        """Reduce once the exchange has said what is open, and nothing else is under way."""
+        """Reduce once the exchange has reported the position, and nothing else is in flight."""
         self._reduction = command
         if not self._context.agenda.is_certain:
             self._context.agenda.begin()
         self.go_on()
 
     def go_on(self) -> None:
-        """Do what has waited for an order to end, or for an answer, and need not any longer."""
+        """Do what has waited for the end of an order, or for an answer, and can now be done."""
         self._close_rest()
         if (
             self._reduction is not None
@@ -85,7 +85,7 @@ class Exits:
             self._send_left(command)
 
     def go_on_after(self, order: Order | None) -> None:
-        """Go on from an order that has just ended; None where none has."""
+        """Continue after an order that has just ended; None if none has."""
         if order is None:
             return
         if order.intent.purpose is Purpose.REDUCE:
@@ -95,9 +95,9 @@ class Exits:
             self._after_close(order)
 
     def retry(self) -> None:
-        """Make the next attempt at a close, now that the exchange has said what is open.
+        """Make the next attempt at a close, now that the exchange has reported the position.
 
-        While rounds follow each other quickly, because stops cannot be set, it waits its own time.
+        While rounds follow quickly because stops cannot be set, it keeps its own interval.
         """
         if not self._context.agenda.is_certain and self._context.now_ms < self._due_ms:
             return
@@ -134,18 +134,18 @@ class Exits:
         self.go_on_after(self._orders.send(intent))
 
     def _after_close(self, order: Order) -> None:
-        """Close what the end of a close has left open."""
+        """Close what an ended close has left open."""
         command, filled_qty = _command_of(order), order.state.filled_qty
         if order.state.status is OrderStatus.CANCELED and filled_qty:
             left_qty = order.intent.request.qty - filled_qty
             position = self._context.books.position
             if position is not None and position.qty == left_qty:
                 self.close(command)
-            else:  # the news of its fills are still on their way
+            else:  # the updates of its fills are still in transit
                 self._unfinished = command
                 self._context.agenda.begin()
             return
-        # Perhaps it was refused because the position is gone: what is true is asked first.
+        # It may have been refused because the position is gone: query that first.
         self._unfinished = command
         self._context.agenda.doubt(
             f"{order.client_order_id} has closed nothing: {order.state.status}"
@@ -156,13 +156,13 @@ class Exits:
         self._due_ms = self._context.agenda.ask_again(min(attempt, CLOSE_ATTEMPTS) - 1)
 
     def _close_rest(self) -> None:
-        """Close what a reduce has left, where that was asked for meanwhile."""
+        """Close what a reduce has left, if that was requested meanwhile."""
         if self._after_reduce is not None and not self._is_reduced_now:
             command, self._after_reduce = self._after_reduce, None
             self.close(command)
 
     def _after_reduction(self, order: Order) -> None:
-        """Send what an order that was cut short has left, or tell that it was refused."""
+        """Send the rest of an order that was cut short, or report that it was refused."""
         t_ms = order.intent.decided_ms
         if not order.state.filled_qty:
             self._context.alarms.tell(not_reduced(order))
@@ -185,7 +185,7 @@ class Exits:
 
 
 def _command_of(close: Order) -> ClosePosition:
-    """Return the command that a close was sent for."""
+    """Return the command for which a close was sent."""
     intent = close.intent
     if intent.reason is None:
         message = f"expected a close, found the entry {close.client_order_id}"

@@ -1,8 +1,8 @@
-"""The life of an order: its intent on disk, its way to the exchange, its executions, its end.
+"""The life of an order: its intent on disk, its submission, its executions, its end.
 
-Where an order stands after each event; "-" where that says no more than was known before:
+The state of an order after each event; "-" if that adds nothing to what is known:
 
-stands at         no answer  void  accepted  partly filled     refused   canceled  filled
+state             no answer  void  accepted  partly filled     refused   canceled  filled
 INTENDED          UNKNOWN    VOID  ACCEPTED  PARTIALLY_FILLED  REJECTED  CANCELED  FILLED
 UNKNOWN           -          VOID  ACCEPTED  PARTIALLY_FILLED  REJECTED  CANCELED  FILLED
 VOID              -          -     ACCEPTED  PARTIALLY_FILLED  REJECTED  CANCELED  FILLED
@@ -12,7 +12,7 @@ REJECTED          -          -     -         -                 -         CANCELE
 CANCELED          -          -     -         -                 -         -         FILLED
 FILLED            -          -     -         -                 -         -         -
 
-event             comes by
+event             source
 no answer         send
 void              give_up
 accepted          send, hear
@@ -21,9 +21,9 @@ refused           send, hear
 canceled          hear
 filled            hear, book
 
-An order begins as INTENDED (`intend`), or as VOID where it is never sent (`void`). VOID, REJECTED,
-CANCELED and FILLED end it, and whoever sent it goes on from there (`Exits.go_on_after`). A close
-that the exchange did not look at is UNKNOWN until it is sent again, an entry REJECTED.
+An order begins as INTENDED (`intend`), or as VOID if it is never sent (`void`). VOID, REJECTED,
+CANCELED and FILLED end it, and its sender continues from there (`Exits.go_on_after`). A close that
+the exchange did not process is UNKNOWN until it is resent, an entry REJECTED.
 """
 
 from dataclasses import replace
@@ -51,20 +51,20 @@ from domain.trading.positions import ZERO, Execution
 
 _UNANSWERED = (OrderStatus.INTENDED, OrderStatus.UNKNOWN)
 UNREAD_SENDS = 5
-"""How often a close that the exchange did not look at is sent again under its id."""
+"""How often a close that the exchange did not process is resent under its id."""
 
 
 class Orders:
-    """Sends what is stored (see `Backlog` for closes), and stores what becomes of it."""
+    """Sends what is stored (see `Backlog` for closes), and stores the outcome."""
 
     def __init__(self, context: ExecutionContext) -> None:
-        """Begin with the orders of the books."""
+        """Start with the orders of the books."""
         self._context = context
         self._unread: dict[str, int] = {}
-        """How often each close was sent that the exchange did not look at."""
+        """How often each close was sent without being processed by the exchange."""
 
     def intend(self, intent: Intent) -> None:
-        """Store what is about to be sent; a close goes on where that is refused.
+        """Store what is about to be sent; a close continues even if that is refused.
 
         Raises:
             StaleApprovalError: a protection has fired since the entry was approved; nothing is
@@ -96,7 +96,7 @@ class Orders:
         return self.apply(self._context.books.orders[order_id], update)
 
     def hear(self, update: OrderUpdate) -> Order | None:
-        """Take news of an order from the exchange; return the order if they end it."""
+        """Take an update of an order from the exchange; return the order if that ends it."""
         order = self._context.books.orders.get(update.client_order_id)
         if order is None:
             return None
@@ -104,7 +104,7 @@ class Orders:
         return self.apply(order, update)
 
     def apply(self, order: Order, update: OrderUpdate) -> Order | None:
-        """Store news that say more than was known; return the order if they end it."""
+        """Store an update that adds to what is known; return the order if that ends it."""
         after = order.apply(update)
         if after.state == order.state:
             return None
@@ -118,7 +118,7 @@ class Orders:
         return after
 
     def book(self, execution: Execution) -> bool:
-        """Book an execution that is new, and tell whether more is open than before."""
+        """Book a new execution, and tell whether the position has grown."""
         books = self._context.books
         if books.has_booked(execution.exec_id):
             return False
@@ -142,7 +142,7 @@ class Orders:
             self._context.actor.tell(NOTIFIER, opened)
 
     def tell_submitted(self, order: Order) -> None:
-        """Tell the portfolio that an entry is not on its way to the exchange any more."""
+        """Tell the portfolio that an entry is no longer in transit to the exchange."""
         if order.intent.purpose is Purpose.ENTRY and order.state.status not in _UNANSWERED:
             submitted = EntrySubmitted(
                 asset=self._context.asset, client_order_id=order.client_order_id
@@ -150,18 +150,18 @@ class Orders:
             self._context.actor.tell(PORTFOLIO, submitted)
 
     def was_not_read(self, order: Order) -> bool:
-        """Tell whether the exchange did not look at an order, so that it may be sent as it is."""
+        """Tell whether the exchange did not process an order, so that it may be resent as it is."""
         return 0 < self._unread.get(order.client_order_id, 0) <= UNREAD_SENDS
 
     def give_up(self, order: Order, why: str) -> None:
-        """End an order that provably never arrived, and that shall not be sent any more."""
+        """End an order that provably never arrived, and will not be resent."""
         self.apply(order, self._news(order.client_order_id, OrderStatus.VOID, why))
 
     def void(self, intent: Intent, why: str) -> None:
-        """Store an entry as one that is never sent."""
+        """Store an entry as never sent."""
         order_id = intent.request.client_order_id
         voided = self._news(order_id, OrderStatus.VOID, why)
-        # An entry that will never be sent needs no leave: the newest epoch lets it be stored.
+        # An entry that is never sent needs no approval: the newest epoch lets it be stored.
         self._context.backlog.store(replace(intent, protection_epoch=None), voided)
         order = Order(
             intent=intent, state=INTENDED.apply(voided), origin=self._context.actor.origin
@@ -170,7 +170,7 @@ class Orders:
         self.repeat_answer(order, why)
 
     def repeat_answer(self, order: Order, detail: str = "") -> None:
-        """Tell that an order ended without a fill; fills are told as facts."""
+        """Report that an order ended without a fill; fills are reported as facts."""
         if order.is_under_way or order.state.filled_qty:
             return
         rejected = OrderRejected(
@@ -182,15 +182,15 @@ class Orders:
         self._context.tell_deciders(rejected)
 
     def _unread_news(self, intent: Intent, why: str) -> OrderUpdate:
-        """Return what becomes of an order that the exchange did not look at.
+        """Return the update for an order that the exchange did not process.
 
-        A close is sent again as it is, a few times; what an entry was decided on may be over.
+        A close is resent as it is, a few times; the grounds of an entry may no longer apply.
         """
         order_id = intent.request.client_order_id
         self._unread[order_id] = self._unread.get(order_id, 0) + 1
         if intent.purpose is Purpose.ENTRY or self._unread[order_id] > UNREAD_SENDS:
             return self._news(order_id, OrderStatus.REJECTED, why)
-        self._context.agenda.doubt(f"{order_id} was not looked at, and is sent again: {why}")
+        self._context.agenda.doubt(f"{order_id} was not processed, and is sent again: {why}")
         return self._news(order_id, OrderStatus.UNKNOWN, why)
 
     def _news(self, order_id: str, status: OrderStatus, detail: str) -> OrderUpdate:

@@ -1,4 +1,4 @@
-"""What a script says of the portfolio and its pairs: percent, as `Decimal('5')` for 5 percent."""
+"""A script's configuration of portfolio and pairs: percent, `Decimal('5')` for 5 percent."""
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -13,7 +13,7 @@ _HUNDRED = Decimal(100)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairConfig:
-    """One pair. Percent of the capital, or of the price."""
+    """One pair. Percentages of the capital, or of the price."""
 
     symbol: str
     """Base coin: BTC."""
@@ -58,7 +58,7 @@ class PairConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortfolioConfig:
-    """The limits over all pairs, in percent; None: no such limit."""
+    """The limits over all pairs, in percent; None: no limit."""
 
     total_capital: Decimal
     """Quote."""
@@ -71,7 +71,7 @@ class PortfolioConfig:
     emergency_liquidation_loss_pct: Decimal | None = Decimal(-10)
 
     def applied_to(self, base: TradingRules, pairs: tuple[AssetRules, ...]) -> TradingRules:
-        """Return rules with these limits and pairs; everything else is the base's.
+        """Return rules with these limits and pairs; everything else is unchanged.
 
         Raises:
             ConfigError: a percentage is out of range.

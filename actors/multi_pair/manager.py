@@ -1,4 +1,4 @@
-"""The books and limits of a portfolio, for a script: the domain's own, told in percent."""
+"""The books and limits of a portfolio, for a script: the domain's own, in percent."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -30,7 +30,7 @@ class RebalanceAction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortfolioFigures:
-    """All pairs together: quote, and percent; None where it cannot be said yet."""
+    """All pairs together: quote, and percent; None if not known yet."""
 
     equity: Decimal
     total_capital: Decimal
@@ -54,8 +54,8 @@ class PortfolioManager:
 
         Args:
             config: the limits.
-            base: all other rules, as `Settings.trading_rules` returns them.
-            now_ms: the present.
+            base: all other rules, as returned by `Settings.trading_rules`.
+            now_ms: returns the present.
         """
         self._config, self._base, self._start_ms = config, base, now_ms
         self._pairs: dict[str, AssetRules] = {}
@@ -75,12 +75,12 @@ class PortfolioManager:
 
     @cached_property
     def rules(self) -> TradingRules:
-        """All rules, as the domain has them."""
+        """All rules, in the domain's form."""
         return self._config.applied_to(self._base, tuple(self._pairs.values()))
 
     @cached_property
     def state(self) -> PortfolioState:
-        """The books, as the domain keeps them."""
+        """The books, in the domain's form."""
         capital = self._config.total_capital
         return PortfolioState(self.rules, initial_state(capital, self._start_ms), capital)
 
@@ -92,7 +92,7 @@ class PortfolioManager:
     async def add_position(
         self, symbol: str, quantity: Decimal, price: Decimal, *, now_ms: int
     ) -> Position:
-        """Book a long's entry that filled, and return what is open then."""
+        """Book a filled entry of a long, and return the position."""
         self.book(self._execution(symbol, Side.BUY, quantity, price, now_ms))
         return self.positions[symbol]
 
@@ -103,7 +103,7 @@ class PortfolioManager:
         return Decimal(0) if position is None else position.unrealized_pnl(price)
 
     async def close_position(self, symbol: str, price: Decimal, *, now_ms: int) -> Trade | None:
-        """Book the exit of a whole position, and return the trade; None where none was open."""
+        """Book the exit of a whole position, and return the trade; None if none was open."""
         position = self.positions.get(symbol)
         if position is None:
             return None
@@ -116,15 +116,15 @@ class PortfolioManager:
         return self.state.book(execution).trade
 
     def get_portfolio_metrics(self) -> PortfolioFigures:
-        """Return the figures of now."""
+        """Return the current figures."""
         return _figures(metrics(self.state.snapshot(), self.rules))
 
     def check_risk_limits(self) -> bool:
-        """Tell whether every limit is kept."""
+        """Tell whether all limits are respected."""
         return not self.check_risk_limit_violations()
 
     def check_risk_limit_violations(self) -> list[Violation]:
-        """Return the limits that the present portfolio breaks, with figures."""
+        """Return the limits that the portfolio currently violates, with figures."""
         return violations(self.state.snapshot(), self.rules)
 
     def get_rebalance_actions(self) -> list[RebalanceAction]:

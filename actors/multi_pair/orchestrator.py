@@ -1,7 +1,7 @@
 """Entries, trailing stops and emergencies of all pairs at one exchange, for a script.
 
-What is entered, and how large, is `PortfolioState.decide`; how a stop moves is `follow`. An order
-whose outcome is unknown is never sent again: its pair opens nothing more, and says so.
+`PortfolioState.decide` decides entries and their sizes; `follow` moves stops. An order with an
+unknown outcome is never sent again: its pair opens nothing more, and says so.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from domain.trading.positions import Execution, Trade
 from domain.trading.trailing import StopState, first_stop, follow, policy_of
 
 _LOOKS = 100
-"""How often an order is looked up until it has ended."""
+"""Most look-ups of an order until it has ended."""
 _LOOK_EVERY_S = 0.05
 _REFUSALS = (
     AccessDeniedError,
@@ -40,13 +40,13 @@ _REFUSALS = (
     OutcomeUnknownError,
     UnavailableError,
 )
-"""What an exchange may answer; anything else is a mistake of the program."""
+"""Errors an exchange may answer with; anything else is a bug."""
 _ENDS = (OrderStatus.FILLED, OrderStatus.REJECTED, OrderStatus.CANCELED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairStatus:
-    """One pair as it is now."""
+    """The current state of one pair."""
 
     symbol: str
     quantity: Decimal
@@ -60,7 +60,7 @@ class PairStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortfolioStatus:
-    """All of it as it is now."""
+    """The current state of the portfolio."""
 
     figures: PortfolioFigures
     pairs: tuple[PairStatus, ...]
@@ -77,12 +77,12 @@ class _Pair:
 
 
 class MultiPairOrchestrator:
-    """Trades all pairs of a manager. Use it from one task; it asks the exchange in threads."""
+    """Trades all pairs of a manager. Use it from one task; it calls the exchange in threads."""
 
     def __init__(
         self, manager: PortfolioManager, exchange: Exchange, now_ms: Callable[[], int]
     ) -> None:
-        """Know no pair yet.
+        """Start without pairs.
 
         Args:
             manager: books and limits.
@@ -104,9 +104,9 @@ class MultiPairOrchestrator:
         self._pair(symbol).asset.apply_candle(candle)
 
     async def check_all_entries(self) -> list[Approval]:
-        """Return the entries that strategies ask for and the limits approve, best first.
+        """Return the entries signaled by strategies and approved by the limits, best first.
 
-        Where a protection of the portfolio fires at this close, everything is closed first.
+        If a protection of the portfolio fires at this close, everything is closed first.
         """
         state, reports = self.manager.state, []
         for symbol in self._histories:
@@ -124,7 +124,7 @@ class MultiPairOrchestrator:
         return list(self._approvals)
 
     async def submit_coordinated_entries(self, max_concurrent: int = 3) -> dict[str, OrderStatus]:
-        """Send the approved entries, at most so many at once, and return what became of each.
+        """Send the approved entries, at most so many at once, and return the result of each.
 
         Each carries its stop; each is sent once.
         """
@@ -139,10 +139,10 @@ class MultiPairOrchestrator:
         return dict(zip((one.asset for one in approvals), found, strict=True))
 
     async def handle_price_update(self, symbol: str, price: Decimal) -> StopState | None:
-        """Value a pair at a price and let its stop follow; the stop is amended in place.
+        """Value a pair at a price and trail its stop, which is amended in place.
 
         Returns:
-            The stop as it stands then; None: the pair is flat.
+            The resulting stop; None: the pair is flat.
         """
         await self.manager.update_position(symbol, price)
         pair, position = self._pair(symbol), self.manager.positions.get(symbol)
@@ -157,7 +157,7 @@ class MultiPairOrchestrator:
         return moved
 
     async def refresh(self, symbol: str) -> list[Trade]:
-        """Book what the exchange did by itself, such as a stop; return the trades that ended."""
+        """Book what the exchange did by itself, such as stops; return closed trades."""
         pair = self._pair(symbol)
         found = await asyncio.to_thread(self._exchange.executions, symbol, pair.since_ms)
         trades = [self._book(pair, execution) for execution in found]
@@ -167,7 +167,7 @@ class MultiPairOrchestrator:
         """Pause a pair, cancel its orders and close it at market.
 
         Returns:
-            The trade; None: it was flat, or the exchange has not said that it closed.
+            The trade; None: it was flat, or the exchange has not confirmed the close.
         """
         self.manager.state.paused |= {symbol}
         for order in await asyncio.to_thread(self._exchange.open_orders, symbol):
@@ -187,7 +187,7 @@ class MultiPairOrchestrator:
         return trades[-1] if trades else None
 
     async def emergency_liquidate_portfolio(self) -> dict[str, Trade | None]:
-        """Do the same for all pairs at once; one that fails keeps no other from its close."""
+        """Do the same for all pairs at once; a failure of one does not keep others from closing."""
         symbols = list(self._histories)
         found = await asyncio.gather(
             *map(self.emergency_liquidate_pair, symbols), return_exceptions=True
@@ -197,14 +197,14 @@ class MultiPairOrchestrator:
             if isinstance(one, BaseException):
                 self._pair(symbol).trouble = f"not liquidated: {one}"
             trades[symbol] = None if isinstance(one, BaseException) else one
-        # A mistake of ours is told as one, but not before all were tried.
+        # A bug is raised as such, but only after all were tried.
         for one in found:
             if isinstance(one, BaseException) and not isinstance(one, _REFUSALS):
                 raise one
         return trades
 
     def get_portfolio_status(self) -> PortfolioStatus:
-        """Return figures, positions, stops and troubles of now."""
+        """Return current figures, positions, stops and problems."""
         return PortfolioStatus(
             figures=self.manager.get_portfolio_metrics(),
             pairs=tuple(self._status(symbol) for symbol in self._histories),
@@ -271,7 +271,7 @@ class MultiPairOrchestrator:
             pair.trouble = f"refused: {error}"
             return OrderStatus.REJECTED
         except OutcomeUnknownError:
-            pass  # the look-up below says what became of it; it is not sent again
+            pass  # the look-up below finds its outcome; it is not sent again
         status = await self._ended(intent)
         trades += await self.refresh(symbol)
         if status is OrderStatus.UNKNOWN:

@@ -1,1 +1,1 @@
-"""Commands and queries of the operator, whoever brings them."""
+"""Commands and queries of the operator, from any channel."""

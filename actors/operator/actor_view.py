@@ -1,4 +1,4 @@
-"""One actor as it is now: its incarnation, its mailbox, and the state that it was rebuilt to."""
+"""The current view of one actor: its incarnation, its mailbox, and its state."""
 
 import time
 from collections import Counter
@@ -19,7 +19,7 @@ _LONGEST = 200
 
 
 def actor_view(runtime: Runtime, address: str) -> Reply:
-    """Return what is known of the actor at an address."""
+    """Return what is known about the actor at an address."""
     children = {child.spec.address: child for child in runtime.supervisor.children()}
     if address not in children:
         title = f"no actor {plain(address)}; expected one of {', '.join(children)}"
@@ -61,7 +61,7 @@ def _work(runtime: Runtime, child: Child) -> str:
 
 
 def _state(runtime: Runtime, address: str) -> dict[str, str]:
-    """Return the actor's snapshot, a figure a row; empty where it has none, or does not answer."""
+    """Return the actor's snapshot, one figure per row; empty if it has none, or does not answer."""
     if address not in runtime.describable():
         return {}
     answer = runtime.question(address)

@@ -1,4 +1,4 @@
-"""Answers commands: asks the actors, with a time-out, and stores who asked what, and the result."""
+"""Executes commands: asks the actors, with a time-out, and stores who asked what and the result."""
 
 import threading
 import time
@@ -38,14 +38,14 @@ _LONGEST_RESULT = 200
 Handler = Callable[[str], Reply]
 """Takes a command's argument."""
 Reloader = Callable[[str, Callable[[], Origin]], Reply]
-"""Takes who asks, and what returns the message that is the cause of what is stored."""
+"""Takes the requester, and a function that returns the causing message of what is stored."""
 PairsHandler = Callable[[str, str, Origin | None], Reply]
-"""Takes who asks, the argument, and the message that is the cause of what is stored."""
+"""Takes the requester, the argument, and the message that causes what is stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """One command on its way."""
+    """One command in progress."""
 
     operator: str
     command: Command
@@ -53,7 +53,7 @@ class _Asked:
 
 
 class CommandService:
-    """One set of handlers for all ways in which commands are asked."""
+    """One set of handlers for all command channels."""
 
     def __init__(
         self,
@@ -66,25 +66,25 @@ class CommandService:
         more: Mapping[CommandName, Handler],
         pairs: PairsHandler | None = None,
     ) -> None:
-        """Take commands for a run that was put together.
+        """Take commands for an assembled run.
 
         Args:
             runtime: the actors.
-            views: answer questions.
+            views: answer queries.
             store: where commands are stored.
             channels: of the notifications.
-            make_panic_file: makes the file of what latches a panic.
-            reload: does the command of that name.
+            make_panic_file: constructs the panic file from what latches a panic.
+            reload: executes the command of that name.
             more: handlers of commands that need more than actors.
-            pairs: does the command of that name; None: the pairs of the run stay as they are.
+            pairs: executes the command of that name; None: the pairs of the run are fixed.
         """
         self._runtime, self._store, self._channels = runtime, store, channels
         self._reload, self._pairs = reload, pairs or _fixed_pairs
         self.panic_file = make_panic_file(self._latch_panic)
         self._is_panic_latched = False
-        """The portfolio has taken the newest panic, which a kill might still forget."""
+        """Whether the portfolio has taken the newest panic, which a kill might still lose."""
         self._panic_asked_ms: int | None = None
-        """When the newest one was asked for that nobody has answered; None: none is."""
+        """When the newest unanswered one was requested; None: there is none."""
         self._views = views
         self._more = more
         self._dead_letters = DeadLetters(runtime)
@@ -97,12 +97,12 @@ class CommandService:
         }
         self._repeats = Repeats(self._store_asked, runtime.clock.now_ms)
         self._lock = threading.Lock()
-        """Of the lease, and of what waits for its confirmation."""
+        """Guards the lease, and what waits for confirmation."""
         self._unconfirmed: dict[tuple[str, str], float] = {}
-        """Monotonic: until when each command of each operator can be confirmed."""
+        """Until when each command of each operator can be confirmed; monotonic."""
 
     def answer_text(self, operator: str, text: str) -> Reply:
-        """Answer what a person wrote; to write it again confirms it."""
+        """Answer a written command; writing it again confirms it."""
         try:
             command = parse(text)
         except UnknownCommandError as error:
@@ -110,12 +110,12 @@ class CommandService:
         return self.answer(operator, command)
 
     def answer(self, operator: str, command: Command, *, is_confirmed: bool = False) -> Reply:
-        """Do or answer a command.
+        """Execute a command, or answer a query.
 
         Args:
-            operator: who asks, and by which way.
-            command: what.
-            is_confirmed: asked for twice already.
+            operator: the requester, and the channel.
+            command: to execute.
+            is_confirmed: whether it is already confirmed.
         """
         if not command.changes:
             return self._answer_question(operator, command)
@@ -137,7 +137,7 @@ class CommandService:
         return self._do_stored(asked)
 
     def note_access(self, operator: str, what: str, result: str) -> None:
-        """Store an access that came to no command.
+        """Store an access that led to no command.
 
         Raises:
             JournalError: it cannot be stored.
@@ -148,7 +148,7 @@ class CommandService:
         self._repeats.note(access, lambda: self._runtime.note(what, result, operator))
 
     def recall(self, kept: PoisonStore) -> None:
-        """Set aside too what crashed an actor in an earlier process, and is not dealt with."""
+        """Also set aside messages that crashed actors of earlier processes, unless dealt with."""
         self._dead_letters.recall(kept)
 
     def close(self) -> None:
@@ -190,7 +190,7 @@ class CommandService:
             return Reply(code=ReplyCode.LATE, title=f"no answer in time to {command}")
 
     def _confirms(self, operator: str, command: Command) -> bool:
-        """Tell whether the same was asked a short while ago; else it waits to be asked again."""
+        """Tell whether the same was requested shortly before; otherwise wait for confirmation."""
         key, now_s = (operator, str(command)), time.monotonic()
         with self._lock:
             self._unconfirmed = {k: s for k, s in self._unconfirmed.items() if s >= now_s}
@@ -200,7 +200,7 @@ class CommandService:
             return False
 
     def _asks_before(self, command: Command) -> str:
-        """Return what has to be known before a command: of its position, or the journal."""
+        """Return what must be known before a command, about its position or the journal."""
         is_asked = command.name in (CommandName.REARM, CommandName.REDUCE)
         found = self._runtime.portfolio_snapshot() if is_asked else None
         if found is not None and command.name is CommandName.REDUCE:
@@ -212,10 +212,10 @@ class CommandService:
             "that is forgotten. Is the system that wrote the newer facts dead? "
         )
 
-    # What changes something.
+    # Commands that change something.
 
     def _do_stored(self, asked: _Asked) -> Reply:
-        """Do what is no fact by itself once it is stored that it was asked for."""
+        """Execute a command that is not a fact itself, once its request is stored."""
         command = asked.command
         try:
             self._store_reply(asked, Reply(code=ReplyCode.LATE, title="the result follows"))
@@ -225,11 +225,11 @@ class CommandService:
         return self._stored(asked, self._do(command, lambda: asked.origin, asked.operator))
 
     def _panic(self, operator: str) -> Reply:
-        """Ask by the file, which outlives everybody, and wait for a while that it is stored."""
+        """Request it by the file, which survives everything, and wait for it to be stored."""
         self.panic_file.request(operator)
         if not self.panic_file.wait_taken(_CHANGE_S):
             title = (
-                "panic is asked for, and is latched as soon as the portfolio answers; until then "
+                "panic is requested, and is latched as soon as the portfolio answers; until then "
                 "nothing is closed, and only the stops at the exchange protect"
             )
             return Reply(code=ReplyCode.LATE, title=title)
@@ -241,14 +241,14 @@ class CommandService:
         if not self._is_panic_latched:
             self._is_panic_latched = self._ask_panic(operator)
         if not self._is_panic_latched or not self._store.is_kept:
-            # Where even the reserve has failed, the file is what the next process finds.
+            # If even the reserve has failed, the next process finds the file.
             return False
         self._is_panic_latched, self._panic_asked_ms = False, None
         return True
 
     def _ask_panic(self, operator: str) -> bool:
         if self._panic_asked_ms is not None:
-            # The one before was done late, or waits in the mailbox: it must not be a second panic.
+            # The previous one was executed late, or waits in the mailbox: avoid a second panic.
             found = self._runtime.portfolio_snapshot()
             if found is None:
                 return False
@@ -268,7 +268,7 @@ class CommandService:
         return answer.is_done
 
     def _change_pairs(self, asked: _Asked) -> Reply:
-        """Let a pair join or leave; what is done the portfolio has stored, as a fact."""
+        """Let a pair join or leave; the portfolio has stored as a fact what is done."""
         reply = self._do(asked.command, lambda: asked.origin, asked.operator)
         return reply if reply.code is ReplyCode.DONE else self._stored(asked, reply)
 
@@ -298,7 +298,7 @@ class CommandService:
         return self._views.why(wanted.upper()) or self._more[CommandName.WHY](wanted)
 
     def _restart(self, address: str) -> Reply:
-        """Replace an actor, and show that the others went on."""
+        """Restart an actor, and show that the others kept running."""
         before = self._incarnations()
         if address not in before:
             return Reply(
@@ -322,7 +322,7 @@ class CommandService:
             "others": len(others),
         }
         if not is_ready:
-            title = f"{address} has not been replaced in {_CHANGE_S:.0f} s; it is being tried on"
+            title = f"{address} has not been replaced in {_CHANGE_S:.0f} s; it is being retried"
             return Reply(code=ReplyCode.LATE, title=title, data=data)
         lines = (
             f"generation {before[address]} -> {after[address]}, ready after {took_ms} ms",
@@ -383,6 +383,6 @@ def _fixed_pairs(_operator: str, _argument: str, _origin: Origin | None) -> Repl
 
 
 def _unnoted(reply: Reply, error: JournalError) -> Reply:
-    """Return an answer with the warning that nobody will find it in the audit trail."""
+    """Return an answer with the warning that it is missing in the audit trail."""
     logger.warning("an answer could not be recorded: {}", error)
     return replace(reply, lines=(*reply.lines, f"{SIREN} This could not be recorded: {error}"))

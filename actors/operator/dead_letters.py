@@ -1,10 +1,10 @@
-"""Messages that were set aside: looked at, dropped, or given to their actor once more.
+"""Messages that were set aside: listed, dropped, or redelivered to their actor.
 
-A message is set aside where it crashed its actor, or where nobody answers any more. What could act
-on today's position is only ever dropped: commands, approvals, closes, timers, and what says that
-something is well again. So nothing that bears a protection epoch or a grant is redelivered. What
-may be redelivered passes the checks that its actor makes of each message: a repeat changes nothing.
-Those that crashed an actor are kept over the end of the process, until they are dealt with.
+A message is set aside if it crashed its actor, or if its address no longer answers. What could act
+on today's position can only be dropped: commands, approvals, closes, timers, and reports that
+something works again. So nothing with a protection epoch or an approval is redelivered. What may be
+redelivered passes the checks that its actor makes of each message: a repeat changes nothing. Those
+that crashed an actor survive the process, until they are dealt with.
 """
 
 from collections.abc import Callable, Mapping
@@ -41,27 +41,27 @@ from domain.operator.replies import Reply, ReplyCode
 from domain.text import plain
 
 _FACTS = (PositionChanged, PositionOpened, TradeClosed, ProtectionFired)
-"""Tell that a fact is stored. Every incarnation reads all facts at its start."""
+"""Messages that announce a stored fact. Every incarnation reads all facts at its start."""
 _SEEN = (CandleClosed, ExecutionSeen, OrderSeen, OrderRejected, TransferSeen)
-"""What was seen outside, under an id or a time of its own by which a repeat is known."""
+"""Observations from outside, with an id or time of their own that identifies repeats."""
 _NEWS = (LossStreakReached, RebalanceAdvised, RegimeChanged, RiskRaised, SystemChanged)
-"""For people alone."""
+"""Messages that only lead to notifications."""
 _YOUNG_MS = 15 * MINUTE_MS
-"""Older ones tell of a world that every actor has asked for anew since."""
+"""Age limit: older ones describe a state that every actor has queried again since."""
 _ANSWER_S = 10.0
 _LONGEST = 400
 
 
 class DeadLetters:
-    """Answers the commands about the messages that were set aside."""
+    """Executes the commands about messages set aside."""
 
     def __init__(self, runtime: Runtime) -> None:
-        """Look after the messages of a run."""
+        """Manage the messages of a run."""
         self._runtime = runtime
         self._kept: PoisonStore | None = None
 
     def recall(self, kept: PoisonStore) -> None:
-        """Take those of earlier processes too, and forget them there once they are dealt with."""
+        """Also take those of earlier processes, and remove them there once dealt with."""
         self._kept = kept
         kept.read_soon(self._take)
 
@@ -88,7 +88,7 @@ class DeadLetters:
         return True
 
     def handlers(self) -> Mapping[CommandName, Callable[[str], Reply]]:
-        """Return what answers each command."""
+        """Return the handler of each command."""
         return {
             CommandName.DEADLETTERS: self._look,
             CommandName.DROP: self._drop,
@@ -129,7 +129,7 @@ class DeadLetters:
         return self._outcome(letter)
 
     def _outcome(self, letter: DeadLetter) -> Reply:
-        """Give a message to its actor, and wait for what comes of it."""
+        """Redeliver a message to its actor, and wait for the outcome."""
         envelope, what = letter.envelope, _what(letter)
         address = self._runtime.system.address(envelope.receiver)
         asked: Future[Any] = address.question(
@@ -146,18 +146,18 @@ class DeadLetters:
         return Reply(code=ReplyCode.DONE, title=title, data=self._data(letter))
 
     def _why_not(self, letter: DeadLetter) -> str:
-        """Return why a message is not redelivered; empty where it may be."""
+        """Return why a message may not be redelivered; empty if it may."""
         return self._why_nobody(letter) or self._why_old(letter)
 
     def _why_nobody(self, letter: DeadLetter) -> str:
         if not isinstance(letter.envelope.message, (*_FACTS, *_SEEN, *_NEWS)):
             return "can only be dropped: it could act on today's position"
         if not self._is_running(letter.envelope.receiver):
-            return f"waits: {letter.envelope.receiver} does not run; restart it first"
+            return f"waits: {letter.envelope.receiver} is not running; restart it first"
         return ""
 
     def _why_old(self, letter: DeadLetter) -> str:
-        # A clock that went back tells nothing of an age.
+        # If the clock went back, the age is unknown.
         is_young = 0 <= self._runtime.clock.now_ms() - letter.ts_ms <= _YOUNG_MS
         if is_young or isinstance(letter.envelope.message, _FACTS):
             return ""
@@ -170,10 +170,10 @@ class DeadLetters:
         )
 
     def _is_applied(self, letter: DeadLetter) -> bool:
-        """Tell whether the incarnation that runs now knows already what a message says.
+        """Tell whether the current incarnation already knows what a message says.
 
-        A fact is stored before it is told, and the incarnation that the message crashed has ended:
-        the present one has read it.
+        A fact is stored before it is announced, and the incarnation that the message crashed has
+        ended: the current one has read it.
         """
         message = letter.envelope.message
         if isinstance(message, CandleClosed):

@@ -1,4 +1,4 @@
-"""What whoever watches the system is told of it, in one value that all of them share."""
+"""Collects the state of the system in one value, shared by all who watch it."""
 
 import threading
 import time
@@ -19,7 +19,7 @@ _RUNNING = "RUNNING"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What a snapshot tells that no actor knows; see `SystemSnapshot`."""
+    """Parts of a snapshot that no actor knows; see `SystemSnapshot`."""
 
     feeds: Mapping[str, FeedState] = field(default_factory=dict)
     links: Mapping[str, VenueLink] = field(default_factory=dict)
@@ -30,39 +30,39 @@ class Surroundings:
 
 
 class Inspector:
-    """Asks the actors for their snapshots; one that has not answered is not asked again.
+    """Asks the actors for their snapshots; one that has not answered yet is not asked again.
 
-    May be used in any thread; those that come together share one look.
+    Thread-safe; simultaneous callers share one snapshot.
     """
 
     def __init__(self, runtime: Runtime, meter: Meter | None = None) -> None:
-        """Ask nobody yet.
+        """Prepare the inspector; nothing is asked yet.
 
         Args:
             runtime: the actors.
-            meter: has counted their messages; None: nobody has.
+            meter: counts their messages; None: nothing does.
         """
         self._runtime = runtime
         self._meter = meter
         self.look_around: Callable[[], Surroundings] = Surroundings
-        """Returns what is known outside of the actors."""
+        """Returns what is known outside the actors."""
         self._lock = threading.Lock()
         self._open: dict[str, Future[Any]] = {}
         self._assets: dict[str, AssetSnapshot] = {}
         self._executions: dict[str, ExecutionSnapshot] = {}
         """The newest answers, by asset."""
         self._portfolio: PortfolioSnapshot | None = None
-        """None where it did not answer this time."""
+        """None if it did not answer this time."""
         self._newest: SystemSnapshot | None = None
         self._looked_s = 0.0
         """Monotonic."""
 
     def snapshot(self, timeout_s: float, max_age_s: float = 0.0) -> SystemSnapshot:
-        """Return the system with the answers that come in time, or came since the look before.
+        """Return the system with the answers that arrive in time, or arrived since the last call.
 
         Args:
-            timeout_s: how long answers are waited for.
-            max_age_s: a snapshot that is no older is returned as it is.
+            timeout_s: how long to wait for answers.
+            max_age_s: a snapshot that is not older is reused.
         """
         with self._lock:
             if self._newest is not None and time.monotonic() - self._looked_s <= max_age_s:
@@ -99,7 +99,7 @@ class Inspector:
 
     def _ask(self, timeout_s: float) -> None:
         self._portfolio = None
-        # What was answered since the look before may be older than what was done since.
+        # Answers that arrived since the last call may predate later changes.
         self._take_answers()
         for address in self._runtime.describable():
             if address not in self._open:
@@ -153,7 +153,7 @@ class Inspector:
 def valued(
     portfolio: PortfolioSnapshot | None, feeds: Mapping[str, FeedState]
 ) -> PortfolioSnapshot | None:
-    """Value what is open at the prices that are shown beside it."""
+    """Value positions at the prices shown with them."""
     if portfolio is None:
         return None
     known = ((asset, feed.price) for asset, feed in feeds.items())

@@ -8,11 +8,11 @@ from actors.messages import Describe
 
 _LATENCIES_KEPT = 256
 _OF_WATCHERS = (Describe, Ping)
-"""Whoever looks at the actors sends these, many times a second."""
+"""Sent many times a second by everything that watches the actors."""
 
 
 class _Figures:
-    """Of one actor; written by the one thread that works for it."""
+    """Figures of one actor; written only by its thread."""
 
     def __init__(self) -> None:
         self.handled = 0
@@ -20,19 +20,19 @@ class _Figures:
 
 
 class Meter:
-    """A `Record` that counts, and hands on to the one that writes the trace."""
+    """A `Record` that counts, and passes on to the one that writes the trace."""
 
     def __init__(self, then: Record | None) -> None:
-        """Count nothing yet.
+        """Start with no counts.
 
         Args:
-            then: is handed every message after it was counted; None: nobody is.
+            then: called with every counted message; None: nothing.
         """
         self._then = then
         self._figures: dict[str, _Figures] = {}
 
     def __call__(self, handling: Handling) -> None:
-        """Take note of a message at its end."""
+        """Count a handled message."""
         envelope = handling.envelope
         if not isinstance(envelope.message, _OF_WATCHERS):
             self._note(handling)
@@ -45,7 +45,7 @@ class Meter:
         return 0 if found is None else found.handled
 
     def latency_ms(self, address: str) -> tuple[float, float] | None:
-        """Return median and 99th percentile of the newest; None where there were none."""
+        """Return median and 99th percentile of the newest; None if there were none."""
         found = self._figures.get(address)
         taken = [] if found is None else sorted(found.newest_ms.copy())
         if not taken:

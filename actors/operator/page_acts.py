@@ -1,4 +1,4 @@
-"""Does what is pressed on the page, once, and only while what it was pressed for still stands."""
+"""Executes commands pressed on the page, once, and only while their premises still hold."""
 
 import threading
 from collections.abc import Callable
@@ -10,21 +10,21 @@ from domain.operator.replies import Reply, ReplyCode
 from domain.portfolio.snapshots import PortfolioSnapshot
 
 _REMEMBERED = 1000
-"""Presses; an older one that comes again is not known any more."""
+"""Number of remembered commands; repeats of older ones are not recognized."""
 _ANSWER_S = 60.0
 
 
 class PageActs:
-    """Passes presses on to the command service. May be used in any thread."""
+    """Passes pressed commands on to the command service. Thread-safe."""
 
     def __init__(
         self, commands: CommandService, portfolio: Callable[[], PortfolioSnapshot | None]
     ) -> None:
-        """Know of no press.
+        """Start without commands.
 
         Args:
-            commands: does them.
-            portfolio: returns its newest state; None where it does not answer.
+            commands: executes them.
+            portfolio: returns its newest state; None if it does not answer.
         """
         self._commands = commands
         self._portfolio = portfolio
@@ -32,7 +32,7 @@ class PageActs:
         self._answers: dict[str, Future[Reply]] = {}
 
     def do(self, act: PageAct) -> Reply:
-        """Return the answer to a press; the same press sent again gets the same answer."""
+        """Return the answer to a pressed command; a repeat of it gets the same answer."""
         with self._lock:
             known = self._answers.get(act.act_id)
             if known is None:

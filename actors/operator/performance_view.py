@@ -1,4 +1,4 @@
-"""Trades in figures, of all time or a period, over all assets and of each."""
+"""Trade figures, of all time or a period, over all assets and each."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -32,8 +32,8 @@ def performance_view(
         assets: in the order of the settings; others that have trades follow.
         period: `all`, or empty: all time; else the days before now: 30d.
         now_ms: the present.
-        whole_run: what all facts have come to, which no period changes; None: not known.
-        money: the same of what is open and earned, as of now; None: not known.
+        whole_run: performance over all facts, whatever the period; None: not known.
+        money: current PnL figures; None: not known.
     """
     days = int(period[:-1]) if period.endswith("d") else None
     from_ms = 0 if days is None else now_ms - days * DAY_MS
@@ -58,7 +58,7 @@ def performance_view(
 
 
 def performance(trades: Sequence[Trade]) -> dict[str, str]:
-    """Return trades in figures; where there is none, why."""
+    """Return trade figures; or the reason if there is none."""
     sums = figures(trades)
     no_factor = "no loss" if trades else "no trades"
     return {

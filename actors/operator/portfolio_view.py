@@ -23,8 +23,8 @@ def portfolio_view(which: str, found: PortfolioSnapshot, rules: TradingRules) ->
     """Return one of the three views.
 
     Args:
-        which: by its word; the summary where empty.
-        found: the present, or the end of a run.
+        which: its word; the summary if empty.
+        found: the current state, or that at the end of a run.
         rules: of the run.
     """
     if which == CONCENTRATION:
@@ -35,7 +35,7 @@ def portfolio_view(which: str, found: PortfolioSnapshot, rules: TradingRules) ->
 
 
 def before_reduce(argument: str, found: PortfolioSnapshot, rules: TradingRules) -> str:
-    """Return what is open and advised of the asset that a reduce names; empty where nothing is."""
+    """Return position and advice of the asset that a reduce names; empty if there is none."""
     words = argument.upper().split()
     names = {asset.instrument.symbol: asset.asset for asset in rules.assets}
     asset = names.get(words[0], words[0]) if words else ""
@@ -48,7 +48,7 @@ def before_reduce(argument: str, found: PortfolioSnapshot, rules: TradingRules) 
 
 
 def advice_data(advice: Advice | None) -> dict[str, Any] | None:
-    """Return an advice for programs; None where there is none."""
+    """Return an advice as plain values; None if there is none."""
     if advice is None:
         return None
     return {
@@ -149,7 +149,7 @@ def _status(pair: PairMetrics, found: PortfolioSnapshot) -> str:
 
 
 def _figures(made: PortfolioMetrics | PairMetrics) -> dict[str, Any]:
-    """Return what a pair and the portfolio have in common; the percent values are fractions."""
+    """Return the figures common to a pair and the portfolio; percent values as fractions."""
     return {
         "deployed_capital": _exact(made.deployed_capital),
         "active_positions": made.active_positions,

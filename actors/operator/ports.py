@@ -1,4 +1,4 @@
-"""What the operator's commands need of the outer world, besides what the actors need."""
+"""The ports of the operator's commands, besides those of the actors."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -12,27 +12,27 @@ from domain.trading.positions import Trade
 
 
 class Records(Protocol):
-    """Facts as the operator is told of them."""
+    """Facts for the operator."""
 
     def trades(self, from_ms: int, until_ms: int) -> Sequence[Trade]:
-        """Return the trades that were closed at or after a time and before another."""
+        """Return the trades closed at or after a time and before another."""
 
     def denials(self, from_ms: int, until_ms: int) -> Mapping[DenialReason, int]:
-        """Return how many signals of these closes were denied, by reason."""
+        """Return how many signals at these closes were denied, by reason."""
 
     def approvals(self, from_ms: int, until_ms: int) -> int:
-        """Return how many signals of these closes were approved."""
+        """Return how many signals at these closes were approved."""
 
     def balance_at(self, t_ms: int) -> Decimal | None:
-        """Return the wallet balance of the newest equity sample that is not later."""
+        """Return the wallet balance of the newest equity sample up to a time."""
 
 
 class FactStore(Journals, Protocol):
-    """The facts of a run, for whoever is no actor."""
+    """The facts of a run, for parts other than actors."""
 
     @property
     def is_kept(self) -> bool:
-        """Tell whether what was kept in the reserve is on the disk."""
+        """Tell whether everything in the reserve is on disk."""
 
     @property
     def connections(self) -> int:
@@ -46,38 +46,38 @@ class FactStore(Journals, Protocol):
         """
 
     def records(self) -> Records:
-        """Return what reads facts; in a thread that is connected."""
+        """Return a reader of facts; in a connected thread."""
 
     def trades(self) -> list[Trade]:
         """Return all trades, in the order in which they were booked."""
 
 
 class NoticeChannels(Protocol):
-    """The ways on which notifications leave."""
+    """The channels of notifications."""
 
     def troubles(self) -> Mapping[str, str]:
-        """Return why each channel does not work that does not."""
+        """Return by channel why channels do not work; only those."""
 
     def start_over(self) -> None:
-        """Try every channel again at once."""
+        """Retry every channel at once."""
 
 
 class PanicFile(Protocol):
-    """The file that asks for a panic, and outlives everybody."""
+    """The file that requests a panic, and survives every process."""
 
     path: Path
 
     def start(self) -> None:
-        """Begin to watch the file."""
+        """Start watching the file."""
 
     def close(self) -> None:
-        """Watch it no more."""
+        """Stop watching."""
 
     def request(self, operator: str) -> None:
-        """Ask for a panic."""
+        """Request a panic."""
 
     def wait_taken(self, timeout_s: float) -> bool:
-        """Wait until it is latched; False where that takes longer."""
+        """Wait until it is latched; return False on timeout."""
 
 
 class Poison(Protocol):
@@ -85,27 +85,27 @@ class Poison(Protocol):
 
     @property
     def message(self) -> Any:
-        """What was told."""
+        """The message."""
 
     @property
     def message_id(self) -> int:
-        """No other message has it, of whichever process."""
+        """Id, unique across all processes."""
 
     @property
     def parent_id(self) -> int | None:
-        """What caused it."""
+        """Id of the message that caused it."""
 
     @property
     def trace_id(self) -> int:
-        """With what all began."""
+        """Id of the message that began the tree."""
 
     @property
     def sender(self) -> str:
-        """An address, or an outer part."""
+        """An address, or an outside part."""
 
     @property
     def sender_generation(self) -> int:
-        """0 for senders that are no actors."""
+        """0 for senders that are not actors."""
 
     @property
     def receiver(self) -> str:
@@ -113,18 +113,18 @@ class Poison(Protocol):
 
     @property
     def now_ms(self) -> int:
-        """When, on the trading clock."""
+        """When, by the trading clock."""
 
     @property
     def cause(self) -> str:
-        """What was raised."""
+        """The exception, as text."""
 
 
 class PoisonStore(Protocol):
-    """What keeps the messages that crashed an actor over the end of a process."""
+    """Keeps messages that crashed an actor beyond the end of a process."""
 
     def read_soon(self, take: Callable[[Poison], None]) -> None:
         """Hand over those of earlier processes, oldest first, from a thread of its own."""
 
     def settle(self, receiver: str, message_id: int) -> None:
-        """Hand over a message no more; one that is not kept is let be."""
+        """Stop handing over a message; one that is not kept is ignored."""

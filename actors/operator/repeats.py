@@ -1,4 +1,4 @@
-"""What is asked again and again: stored once, then counted, so that no poller fills the journal."""
+"""Repeated queries: stored once, then counted, so that polling cannot fill the journal."""
 
 import threading
 import time
@@ -13,15 +13,15 @@ from domain.operator import wording as say
 WINDOW_S = 60.0
 _CLOSE_S = 10.0
 _LONGEST = 120
-"""Of a result, so that its count stands beside it."""
+"""Longest result, so that its count is visible beside it."""
 _MOST_ACCESSES = 60
-"""Kinds of refused requests in a window; a flood of ever others is counted as one more."""
+"""Most kinds of refused requests per window; a flood of further ones counts as one more kind."""
 ACCESS = "access"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What somebody asked, and how it was answered; nothing was changed."""
+    """A query and its answer; nothing was changed."""
 
     operator: str
     command: str
@@ -31,12 +31,12 @@ class Asked:
 
 
 Store = Callable[[Asked, Origin], None]
-"""Takes what is stored, and the message that caused it."""
+"""Takes what to store, and the message that caused it."""
 
 
 @dataclass(slots=True)
 class _Window:
-    """From the first time that something is asked, or the last that its repeats were stored."""
+    """A window starts when something is first asked, or when its repeats were last stored."""
 
     origin: Origin
     began_ms: int
@@ -45,16 +45,16 @@ class _Window:
 
 
 class Repeats:
-    """Stores the first of its kind at once, and once a minute how often it was repeated."""
+    """Stores the first of a kind at once, and once a minute the number of repeats."""
 
     def __init__(
         self, store: Store, now_ms: Callable[[], int], *, window_s: float = WINDOW_S
     ) -> None:
-        """Know of nothing yet.
+        """Start empty.
 
         Args:
-            store: does it; called in the asker's thread, and in one of its own.
-            now_ms: the present, for people.
+            store: stores a query; called in the requester's thread, and in one of its own.
+            now_ms: the present, for texts.
             window_s: how long repeats are counted before they are stored.
         """
         self._store = store
@@ -70,8 +70,8 @@ class Repeats:
         """Store what is new, and count what is not.
 
         Args:
-            asked: what.
-            cause: makes the message that causes what is stored.
+            asked: the query.
+            cause: constructs the message that causes what is stored.
         """
         with self._changed:
             asked = self._bounded(asked)
@@ -85,7 +85,7 @@ class Repeats:
         try:
             self._store(asked, origin)
         except Exception:
-            with self._changed:  # the next of its kind is tried, and warned of, again
+            with self._changed:  # the next of its kind is tried, and warned about, again
                 self._windows.pop(asked, None)
             raise
 
@@ -127,7 +127,7 @@ class Repeats:
             self._changed.wait(None if ends_s is None else max(0.0, ends_s - now_s))
 
     def _ended(self) -> Iterator[tuple[Asked, Origin]]:
-        """Return the repeats of the windows that are over; where there were some, count on."""
+        """Return the repeats of finished windows; those with repeats start a new window."""
         now_s = time.monotonic()
         for asked, window in list(self._windows.items()):
             if now_s < window.ends_s and not self._is_closing:

@@ -1,7 +1,7 @@
-"""What goes together: correlations signed by sides, groups, concentration (multi-pair 6.1 to 6.3).
+"""Related positions: correlations signed by side, groups, concentration (multi-pair 6.1 to 6.3).
 
-A hedge is no concentration: the correlation of a long and a short counts with its sign changed. An
-asset that is flat has the side on which its strategy enters.
+A hedge is not a concentration: the correlation of a long and a short counts with its sign reversed.
+A flat asset has the side on which its strategy enters.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,13 +22,13 @@ _NONE = "none"
 
 @dataclass(frozen=True, slots=True)
 class RiskGroups:
-    """The open positions of a snapshot, as the limits of groups see them."""
+    """The open positions of a snapshot, as seen by the group limits."""
 
     found: PortfolioSnapshot
     rules: TradingRules
 
     def limits(self) -> Iterator[tuple[str, str, str]]:
-        """Yield each limit with its present figure, shares of the balance."""
+        """Yield each limit with its current figure, as shares of the balance."""
         limits = self.rules.approval
         yield "correlation of an entry", self._highest(), _plain(limits.correlation_limit)
         yield "position size", self._largest_position(), _share(limits.max_position_size)
@@ -79,7 +79,7 @@ class RiskGroups:
         return value if side is None or other is None else signed(value, side, other.side)
 
     def _groups(self) -> dict[str, dict[str, Held]]:
-        """Return what is open in each named group, and with each asset that has no name."""
+        """Return the exposure of each named group, and of each other asset's correlated ones."""
         held = self._held
         found: dict[str, dict[str, Held]] = {}
         for rules in self.rules.assets:

@@ -1,4 +1,4 @@
-"""Every limit with its present figure; where there is none, why."""
+"""Every limit with its current figure, or the reason why there is none."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from domain.rules import AssetRules, ProtectionRules, TradingRules
 from domain.trading.positions import Trade
 
 Limit = tuple[str, str, str]
-"""Of what, its figure now, and the limit."""
+"""Name, current figure, and limit."""
 _NO_ANSWER, _NO_CLOSE = "no answer", "no close yet"
 _NOT_LOOKED = "not checked yet"
 _ZERO = Decimal(0)
@@ -20,7 +20,7 @@ _ZERO = Decimal(0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Present:
-    """What the figures are read from."""
+    """The sources of the figures."""
 
     now_ms: int
     portfolio: PortfolioSnapshot
@@ -30,11 +30,11 @@ class Present:
     approved: int | None
     """Entries at the newest close; None before the first."""
     health: Mapping[str, str]
-    """The newest look's figures; empty before the first."""
+    """The newest health figures; empty before the first."""
 
 
 def limits(present: Present, rules: TradingRules) -> Iterator[Limit]:
-    """Return all limits: those of the portfolio first, then each asset's."""
+    """Return all limits: first those of the portfolio, then each asset's."""
     yield from _of_entries(present, rules)
     yield from _of_protection(present.portfolio, rules.protection, present.now_ms)
     unprotected = present.health.get("positions without a stop", _NOT_LOOKED)
@@ -138,7 +138,7 @@ def _levels(rules: ProtectionRules) -> str:
 
 
 def _sizes(rules: ProtectionRules) -> str:
-    """Return what makes entries smaller."""
+    """Return what reduces the size of entries."""
     sizes = [
         f"{say.percent(size, 0)} from drawdown {say.percent(level, 0)}"
         for level, size in rules.drawdown_steps

@@ -15,14 +15,14 @@ def table_reply(
     data: Mapping[str, Any],
     empty: str = "",
 ) -> Reply:
-    """Return rows under their names as an answer; short rows are filled up.
+    """Return rows under column names as an answer; short rows are filled up.
 
     Args:
         title: of the table.
         columns: names.
         rows: of text.
-        data: the same for programs.
-        empty: takes the title's place where there are no rows.
+        data: the same as plain values.
+        empty: title if there are no rows.
     """
     if not rows:
         return Reply(code=ReplyCode.DONE, title=empty or title, data=data)

@@ -1,4 +1,4 @@
-"""Answers to what the operator asks: of the actors as they are now, and of the facts."""
+"""Answers to the operator's queries, from the current state of the actors and from the facts."""
 
 import platform
 import sqlite3
@@ -36,9 +36,9 @@ from domain.trading.sizing import protective_levels
 _TRADES = 10
 _WEEK_DAYS = 7
 _ANSWER_S = 0.5
-"""How long a look at all actors may take."""
+"""Longest time for asking all actors."""
 _YEAR = len("2026-")
-"""Left out of a trade's time, so that its row fits a screen; programs get the whole."""
+"""Left out of a trade's time, so that its row fits a screen; programs get the full time."""
 _PACKAGES = (
     "pykka",
     "pybit",
@@ -73,8 +73,8 @@ class Views:
             store: the facts.
             channels: of the notifications.
             program: its version.
-            health: returns figures of the process and its surroundings, by name.
-            inspect: returns what all who watch the run see; takes how long it may take, s.
+            health: returns figures of the process and its environment, by name.
+            inspect: returns the shared snapshot of the run; takes a time-out, s.
         """
         self._runtime, self._store, self._channels = runtime, store, channels
         self._program = program
@@ -83,11 +83,11 @@ class Views:
 
     @property
     def _rules(self) -> TradingRules:
-        """Those of the pairs that are traded now."""
+        """The rules of the pairs traded now."""
         return self._runtime.rules
 
     def handlers(self) -> dict[CommandName, Handler]:
-        """Return what answers each question."""
+        """Return the handler of each query."""
         return {
             CommandName.STATUS: self._status,
             CommandName.POSITIONS: self._positions,
@@ -106,7 +106,7 @@ class Views:
             CommandName.HELP: self._help,
         }
 
-    # The present.
+    # Current state.
 
     def _status(self, _: str) -> Reply:
         portfolio, info = self._portfolio(), self._runtime.info
@@ -251,7 +251,7 @@ class Views:
         return replace(reply, lines=(opportunity(snapshots.values()),))
 
     def why(self, asset: str) -> Reply | None:
-        """Return why an asset does now what it does; None where no asset is called so."""
+        """Return the reasons for an asset's current behavior; None if there is no such asset."""
         if asset not in {rules.asset for rules in self._rules.assets}:
             return None
         found = self._runtime.asset_snapshot(asset)
@@ -371,7 +371,7 @@ class Views:
         return table_reply("Trades", columns, rows, {"trades": data}, "No trades yet")
 
     def _trade_row(self, trade: Trade) -> Row:
-        # An asset that is traded no more has no digits of its own here.
+        # An asset that is no longer traded has no digits of its own here.
         instruments = {rules.asset: rules.instrument for rules in self._rules.assets}
         instrument = instruments.get(trade.asset)
         prices = (trade.entry_price, trade.exit_price)
@@ -393,7 +393,7 @@ class Views:
         return performance_view(trades, assets, period.lower(), now_ms, seen.performance, money)
 
     def _report(self, name: str, days: int) -> Reply:
-        """Return the report of the time up to now, in the words of the one that is sent."""
+        """Return the report up to now, in the form of the scheduled one."""
         now_ms = self._now_ms()
         from_ms = (now_ms // DAY_MS - days + 1) * DAY_MS
         period = ReportPeriod(name=name, from_ms=from_ms, until_ms=now_ms + 1, due_ms=now_ms)
@@ -432,7 +432,7 @@ class Views:
 
     def _seen_portfolio(self) -> PortfolioSnapshot | None:
         found = self._inspect(_ANSWER_S).portfolio
-        # One that is held up is waited for longer, but not while all others wait for the snapshot.
+        # A busy actor is waited for longer, but not while all others wait for the snapshot.
         return self._runtime.portfolio_snapshot() if found is None else found
 
     def _assets(self) -> Iterator[tuple[str, AssetSnapshot | None]]:

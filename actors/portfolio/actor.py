@@ -1,4 +1,4 @@
-"""The actor of the portfolio: waits for all assets' reports of a close, then decides over them.
+"""The actor of the portfolio: waits for all assets' evaluations of a close, then decides on them.
 
 Receives: AssetReported from the assets; PositionChanged, EntrySubmitted, OrderRejected,
 PositionMarked from the executions, and AssetFlat, ReconcileMismatch, ReconcileMatch,
@@ -72,7 +72,7 @@ from domain.trading.positions import ZERO, book
 from domain.trading.transfers import Transfer
 
 AGAIN_MS = 1_000
-"""Pause before the journal is tried again; where the present is watched: as often as that is."""
+"""Pause before the journal is retried; with live checks: their interval."""
 
 
 class PortfolioActor(SupervisedActor):
@@ -93,14 +93,14 @@ class PortfolioActor(SupervisedActor):
         """Take over `portfolio`.
 
         Args:
-            incarnation: this one.
+            incarnation: of this actor.
             rules: the limits.
             feed: the newest closes.
             clock: for timers.
-            journals: where the facts are.
-            checks: between closes; None where nothing happens between them.
-            unknown: assets that were open at the exchange while the journal knew of nothing.
-            facts_until_ms: when the newest fact was stored before this process; None: none was.
+            journals: of the facts.
+            checks: between closes; None if nothing happens between them.
+            unknown: assets with positions at the exchange when the journal was still empty.
+            facts_until_ms: when the newest fact before this process was stored; None: none.
         """
         super().__init__(incarnation)
         self._rules = rules
@@ -113,7 +113,7 @@ class PortfolioActor(SupervisedActor):
         self._facts_until_ms = facts_until_ms
 
     def on_start(self) -> None:
-        """Rebuild the books from the facts, and tell again what was decided last."""
+        """Rebuild the books from the facts, and resend the last decision."""
         journal = self.hold(self._journals.open(self.name, lambda: self.origin))
         backlog = Backlog(self, journal, self._clock, again_ms=self._again_ms)
         self._backlog = self.hold(backlog)
@@ -121,7 +121,7 @@ class PortfolioActor(SupervisedActor):
         oldest = journal.oldest_state() or state
         self._began_ms = oldest.t_ms
         begun_with = oldest.balance + sum((transfer.amount for transfer in transfers), ZERO)
-        if not state.entry_capital:  # An older program stored none.
+        if not state.entry_capital:  # An older version stored none.
             state = replace(state, entry_capital=begun_with)
         books = PortfolioState(self._rules, state, begun_with)
         self._make_parts(journal, books, transfers)
@@ -147,7 +147,7 @@ class PortfolioActor(SupervisedActor):
         self._watching.begin()
 
     def _hear_former(self, asset: str) -> None:
-        """Let the books have what an asset has earned or lost that is traded no more."""
+        """Book the past results of an asset that is no longer traded."""
         stored = self._context.journal.executions(asset)
         position = None
         for fact in stored:
@@ -159,13 +159,13 @@ class PortfolioActor(SupervisedActor):
             logger.bind(actor=self.name, asset=asset).warning(text, asset)
 
     def _read_state(self, journal: Journal) -> ProtectionState:
-        # What waits to be stored is younger than all that is.
+        # What waits to be stored is newer than everything stored.
         waiting = self._backlog.waiting(ProtectionState)
         stored = waiting[-1] if waiting else journal.newest_state()
         if stored is not None:
             return stored
         balance = self._rules.fills.initial_balance
-        # Whoever opened them, the facts behind them are lost: a person has to look.
+        # Whoever opened them, their facts are lost: the operator must check.
         first = initial_state(
             balance,
             self.now_ms,
@@ -208,9 +208,9 @@ class PortfolioActor(SupervisedActor):
         self._money = Money(context, transfers, self._protections, self._watching, wallet)
 
     def handle(self, message: Message) -> PortfolioSnapshot | OperatorCommand | None:
-        """Do what a message says."""
+        """Handle a message."""
         if getattr(message, "asset", None) in self._rules.former:
-            return None  # the last words of one that has left
+            return None  # the last messages of a removed actor
         match message:
             case Describe():
                 return self._snapshot()
@@ -267,7 +267,7 @@ class PortfolioActor(SupervisedActor):
             outdated=self._operations.outdated,
         )
 
-    # What concerns more than one part.
+    # Handlers that involve several parts.
 
     def _on_operator(self, message: OperatorAsked) -> OperatorCommand:
         t_ms, undo = self._context.between_closes(), self._operations.undo()
@@ -297,7 +297,7 @@ class PortfolioActor(SupervisedActor):
     def _on_outdated(self, message: JournalOutdated) -> None:
         t_ms = self._context.between_closes()
         if message.ts_ms <= self._began_ms:
-            return  # what is older than the journal, no copy of it could know
+            return  # orders older than the journal cannot be in any copy of it
         found = self._operations.outdate(message, self._facts_until_ms, t_ms)
         if found is not None:
             self._protections.store(*found.facts, protects=True)
@@ -327,7 +327,7 @@ class PortfolioActor(SupervisedActor):
             self._tell_operations()
 
     def _tell_operations(self, only: str | None = None) -> None:
-        """Tell what the operator has asked for and what is not so yet; of one asset, or of all."""
+        """Resend the operator's commands not completed yet; of one asset, or of all."""
         for wanted in self._operations.wanted():
             if only in {None, wanted.asset}:
                 self.tell(execution_name(wanted.asset), wanted)
@@ -342,14 +342,14 @@ class PortfolioActor(SupervisedActor):
             return
         self._submissions.free(asset)
         if address == execution_name(asset):
-            # It begins without doubts, and tells those that it finds.
+            # It starts without doubts, and reports those that it finds.
             self._suspensions.thaw(asset)
             self._watching.malfunction(MalfunctionEnded(source=address))
             self._executions.catch_up(asset)
             self._protections.tell_closes()
             self._tell_operations(asset)
         else:
-            self._suspensions.look()  # it may have been given up, and was taken back
+            self._suspensions.look()  # it may have been given up and revived
             self._reservations.tell_again(asset)
             self._protections.tell_cooldown_to(address)
 

@@ -1,4 +1,4 @@
-"""What the parts of the portfolio share."""
+"""State shared by the parts of the portfolio."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from domain.rules import TradingRules
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortfolioContext:
-    """The portfolio's tools, and the actor for which the parts speak."""
+    """The portfolio's tools, and the actor in whose name the parts send."""
 
     actor: SupervisedActor
     rules: TradingRules
@@ -24,7 +24,7 @@ class PortfolioContext:
 
     @property
     def now_ms(self) -> int:
-        """The time of the message at hand."""
+        """The time of the current message."""
         return self.actor.now_ms
 
     @property
@@ -33,9 +33,9 @@ class PortfolioContext:
         return tuple(asset.asset for asset in self.rules.assets)
 
     def between_closes(self) -> int:
-        """Return the present as the name of a decision that is no close's."""
+        """Return the current time as the key of a decision between closes."""
         return self.books.between_closes(self.now_ms)
 
     def tell(self, receiver: str, message: Message) -> None:
-        """Tell somebody something in the actor's name."""
+        """Send a message in the actor's name."""
         self.actor.tell(receiver, message)

@@ -1,4 +1,4 @@
-"""Closes: their reports are collected, then decided over all of them at once."""
+"""Closes: evaluations are collected, then decided on together."""
 
 from collections.abc import Iterable, Sequence
 
@@ -15,7 +15,7 @@ from domain.trading.decisions import Approval, AssetEvaluation, Denial, DenialRe
 
 
 class Decisions:
-    """The newest decision, and the reports of closes not decided yet."""
+    """The newest decision, and the evaluations of undecided closes."""
 
     def __init__(
         self,
@@ -26,7 +26,7 @@ class Decisions:
         submissions: Submissions,
         liquidity: Liquidity,
     ) -> None:
-        """Take up what an earlier incarnation has decided last."""
+        """Take over the last decision of an earlier incarnation."""
         self._context = context
         self._recent = recent
         self._reservations = reservations
@@ -34,18 +34,18 @@ class Decisions:
         self._submissions = submissions
         self._liquidity = liquidity
         self._reports: dict[int, dict[str, AssetEvaluation]] = {}
-        """By close and asset."""
+        """Evaluations by close and asset."""
         self._names = tuple(asset.asset for asset in context.rules.assets)
         self._advised: dict[str, tuple[object, ...]] = {}
-        """Of which position, in which direction, and on which day people were told last."""
+        """Position, direction and day of the last notified advice."""
         self._newest = context.journal.newest_decision(context.rules.candles.candle_ms)
-        # A close whose sample is stored was decided, if only to do nothing.
+        # A close with a stored sample was decided, even if nothing was done.
         decided_ms = 0 if self._newest is None else self._newest.t_ms
         self.decided_ms = max(decided_ms, context.books.protection.close_ms)
-        """The newest close that was decided."""
+        """The newest decided close."""
 
     def hear(self, report: AssetEvaluation) -> None:
-        """Take an asset's report of a close; decide it, once nobody's is missing."""
+        """Take an asset's evaluation of a close; decide the close once it is complete."""
         if report.asset not in self._taking_part(report.t_ms):
             return
         newest_ms = max(self._reports, default=0)
@@ -61,13 +61,13 @@ class Decisions:
         self.decide_complete()
 
     def decide_complete(self) -> None:
-        """Decide the close that waits, once nobody's report is missing."""
+        """Decide the pending close, once all evaluations are there."""
         for t_ms in list(self._reports):
             if self._is_complete(t_ms):
                 self._decide(t_ms)
 
     def _is_complete(self, t_ms: int) -> bool:
-        # A plain loop: it is gone through with each report.
+        # A plain loop, as it runs for each evaluation.
         reports = self._reports[t_ms]
         for asset in self._taking_part(t_ms):
             if asset not in reports and not self._context.actor.is_given_up(asset_name(asset)):
@@ -84,7 +84,7 @@ class Decisions:
             self._decide(t_ms)
 
     def ranked(self, approvals: Iterable[Approval]) -> list[Approval]:
-        """Return approvals of one close or several in the order in which they were granted."""
+        """Return approvals of one or several closes in the order of approval."""
         newest = () if self._newest is None else self._newest.approvals
         rank = {approval.client_order_id: index for index, approval in enumerate(newest)}
         return sorted(approvals, key=lambda each: (each.t_ms, rank.get(each.client_order_id, 0)))
@@ -113,7 +113,7 @@ class Decisions:
             self._advise(t_ms)
 
     def _advise(self, t_ms: int) -> None:
-        """Tell people of each position that has drifted, if they have not heard of it today."""
+        """Notify of each drifted position, once a day."""
         held = self._context.books.positions
         for advice in self._context.books.advice():
             position = held[advice.asset]
@@ -126,7 +126,7 @@ class Decisions:
                 self._context.tell(NOTIFIER, advised)
 
     def _answer(self, asset: str, t_ms: int) -> bool:
-        """Tell an asset what was decided about its entry signal; False where nothing was."""
+        """Tell an asset the decision on its entry signal; return False if there was none."""
         if self._newest is None or self._newest.t_ms != t_ms:
             return False
         answer = self._newest.answer_to(asset)
@@ -137,7 +137,7 @@ class Decisions:
         return answer is not None
 
     def _answer_late(self, report: AssetEvaluation) -> None:
-        """Repeat the answer to a report, or deny an entry signal that no decision knows."""
+        """Repeat the answer to an evaluation, or deny an unknown entry signal."""
         if self._answer(report.asset, report.t_ms) or report.signal is None:
             return
         denial = Denial(

@@ -1,4 +1,4 @@
-"""Executions, each heard once: by message, or from the journal."""
+"""Executions, each processed once: from a message, or from the journal."""
 
 from collections.abc import Sequence
 
@@ -8,24 +8,24 @@ from domain.facts import StoredExecution
 
 
 class Executions:
-    """Up to which fact each asset's executions were heard."""
+    """Tracks up to which fact each asset's executions were processed."""
 
     def __init__(self, context: PortfolioContext, watching: Watching) -> None:
-        """Have heard nothing."""
+        """Start with no executions."""
         self._context = context
         self._watching = watching
         self._applied_through = dict.fromkeys((*context.assets, *context.rules.former), 0)
 
     def hear(self, stored: Sequence[StoredExecution]) -> None:
-        """Let the books hear what they have not heard yet."""
+        """Apply to the books what they do not have yet."""
         for fact in stored:
             asset = fact.execution.asset
-            # Nobody has left with something open: what is heard of others is no business of ours.
+            # No asset has left with an open position: executions of others do not concern us.
             if fact.fact_id > self._applied_through.get(asset, fact.fact_id):
                 self._applied_through[asset] = fact.fact_id
                 self._context.books.hear(fact.execution)
                 self._watching.note_move()
 
     def catch_up(self, asset: str) -> None:
-        """Hear what was stored without being told."""
+        """Process what was stored but not announced."""
         self.hear(self._context.journal.executions(asset, self._applied_through[asset]))

@@ -1,4 +1,4 @@
-"""Order books, looked at before an entry is approved."""
+"""Order books, checked before an entry is approved."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -14,12 +14,11 @@ class Liquidity:
     """Whether the market is deep enough for what a decision approves."""
 
     def __init__(self, context: PortfolioContext, feed: Feed) -> None:
-        """Look at nothing yet."""
         self._context = context
         self._feed = feed
 
     def judge(self, decision: Decision) -> Decision:
-        """Return a decision without the entries for which the market is too thin."""
+        """Return a decision without entries for which the market is too thin."""
         if not judges_liquidity(self._context.rules.approval) or not decision.approvals:
             return decision
         found = list(self._thin(decision.approvals))
@@ -34,7 +33,7 @@ class Liquidity:
         is_answered = True
         for approval in approvals:
             try:
-                # After one question without an answer the portfolio waits for no more.
+                # After one unanswered query the portfolio waits for no others.
                 book = self._feed.order_book(approval.asset) if is_answered else None
             except (BadDataError, UnavailableError):
                 is_answered, book = False, None

@@ -1,4 +1,4 @@
-"""Money that comes and goes without an order, and the exchange's own word on the balance."""
+"""Transfers, and the comparison with the exchange's balance."""
 
 from collections.abc import Iterable
 
@@ -12,7 +12,7 @@ from domain.trading.transfers import Transfer
 
 
 class Money:
-    """Which transfers are booked."""
+    """Books transfers."""
 
     def __init__(
         self,
@@ -22,7 +22,7 @@ class Money:
         watching: Watching,
         wallet: WalletAudit,
     ) -> None:
-        """Know what an earlier incarnation has booked."""
+        """Take over what an earlier incarnation has booked."""
         self._context = context
         self._booked = {transfer.transfer_id for transfer in booked}
         self._protections = protections
@@ -30,7 +30,7 @@ class Money:
         self._wallet = wallet
 
     def transfer(self, transfer: Transfer) -> None:
-        """Book a transfer once; it and what it shifts are stored together, or neither is."""
+        """Book a transfer once; it and its effects are stored together or not at all."""
         if transfer.transfer_id in self._booked:
             return
         self._booked.add(transfer.transfer_id)
@@ -39,9 +39,9 @@ class Money:
         self._context.tell(NOTIFIER, transfer_risk(transfer))
 
     def compare(self, message: WalletSeen) -> None:
-        """Hold the books' balance against the exchange's, unless facts wait to be stored.
+        """Compare the books' balance with the exchange's, unless facts wait to be stored.
 
-        Executions that wait are heard once they are stored: until then it must differ.
+        Waiting executions are processed once they are stored: until then the balances differ.
         """
         shortage = self._context.backlog.shortage()
         if shortage is None:

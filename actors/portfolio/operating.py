@@ -1,7 +1,7 @@
-"""What the portfolio makes of the operator's commands: which it does, and what follows from them.
+"""The operator's commands in the portfolio: which are executed, and what follows from them.
 
-Commands are facts. What holds until another command ends it (a pause, a panic) is a fold of them,
-so that neither a crash nor a restart forgets it.
+Commands are facts. What is in force until another command ends it (a pause, a panic) is a fold of
+them, so that neither a crash nor a restart loses it.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -42,21 +42,21 @@ from domain.trading.transfers import Transfer
 
 _SECOND_MS = 1000
 _REPEAT_MS = 30_000
-"""In which a second reduce of an asset is taken for the first one, sent again."""
+"""Time in which a second reduce of an asset counts as a repeat of the first."""
 _Verdict = tuple[bool, str]
-"""Whether a command is done, and what is answered."""
+"""Whether a command is executed, and the answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """A command, and what has to be stored of it: all, or nothing is done."""
+    """A command, and the facts to store with it: all, or it is not executed."""
 
     answer: OperatorCommand
     facts: tuple[Fact, ...]
 
     @property
     def fired(self) -> Protection | None:
-        """The protection that the command is; None for all but a panic."""
+        """The protection that the command triggers; None except for a panic."""
         decisions = (fact for fact in self.facts if isinstance(fact, Decision))
         return next((decision.protection for decision in decisions), None)
 
@@ -70,16 +70,15 @@ class Operations:
     wallet: WalletAudit
     state: OperatorState = field(default_factory=OperatorState)
     flat: set[str] = field(default_factory=set)
-    """Assets of which the exchange has said that nothing is open any more, since a panic or, where
-    there is none, their liquidation."""
+    """Assets confirmed flat by the exchange since a panic or, without one, their liquidation."""
 
     def read(self, commands: Iterable[OperatorCommand]) -> None:
-        """Fold what was stored, and what waits to be."""
+        """Fold stored commands, and those waiting to be stored."""
         self._take(fold(commands, self._assets))
         self.flat = set() if self.state.panic else set(self.state.flat)
 
     def undo(self) -> Callable[[], None]:
-        """Return what makes everything as it is now, for a command that then cannot be stored."""
+        """Return a function that restores the present state, if a command cannot be stored."""
         state, flat, books = self.state, set(self.flat), self.books
         protection, balance, wallet = books.protection, books.balance, dict(vars(self.wallet))
 
@@ -96,18 +95,18 @@ class Operations:
 
     @property
     def not_flat(self) -> tuple[str, ...]:
-        """In a panic: assets that may still have something open."""
+        """In a panic: assets that may still have open positions."""
         if self.state.panic is None:
             return ()
         return tuple(asset for asset in self._assets if asset not in self.flat)
 
     def do(self, command: Command, operator: str, t_ms: int) -> Done:
-        """Do a command to the books, or refuse it.
+        """Apply a command to the books, or refuse it.
 
         Args:
             command: one that changes what may be open.
-            operator: who asked.
-            t_ms: the present; no close, whose decision has that name.
+            operator: the requester.
+            t_ms: the present; not a close, as decisions use that key.
         """
         argument = self._known(command.argument)
         t_ms = self._own_second(t_ms)
@@ -137,11 +136,11 @@ class Operations:
     def outdate(
         self, message: JournalOutdated, facts_until_ms: int | None, t_ms: int
     ) -> Done | None:
-        """Forbid entries until a rearm, because facts were lost; None where that was seen before.
+        """Block entries until a rearm, because facts were lost; None if that was known.
 
         Args:
             message: what the journal lacks.
-            facts_until_ms: when the newest fact was stored before this process.
+            facts_until_ms: when the newest fact before this process was stored.
             t_ms: the present.
         """
         if message.ts_ms <= self.state.outdated_ms:
@@ -154,13 +153,13 @@ class Operations:
         return Done(answer=found, facts=(self.books.protection, found))
 
     def _known(self, argument: str) -> str:
-        """Return an asset as the settings write it."""
+        """Return an asset as written in the settings."""
         names = {name.lower(): name for name in (*self._assets, ALL)}
         names |= {asset.instrument.symbol.lower(): asset.asset for asset in self.rules.assets}
         return names.get(argument.lower(), argument)
 
     def _own_second(self, t_ms: int) -> int:
-        """Return a time whose second no other command has: order ids count in seconds."""
+        """Return a time in a second without another command: order ids count in seconds."""
         newest_s = self.state.newest_ms // _SECOND_MS
         return t_ms if t_ms // _SECOND_MS > newest_s else (newest_s + 1) * _SECOND_MS + 1
 
@@ -219,7 +218,7 @@ class Operations:
         return verdict, Reduction(qty=qty, t_ms=t_ms).written(asset)
 
     def _part(self, position: Position, fraction: Decimal | None) -> Decimal:
-        """Return a fraction of a position on the step, or what is advised; 0: nothing."""
+        """Return a fraction of a position on the step, or the advised part; 0: nothing."""
         if fraction is not None:
             instrument = self.rules.asset(position.asset).instrument
             return instrument.round_qty(position.qty * fraction)
@@ -229,7 +228,7 @@ class Operations:
         return found.qty if found is not None and is_reduce else ZERO
 
     def _judge_pair(self, change: PairChange, t_ms: int) -> _Verdict:
-        """Tell whether a pair may join, be asked to leave, or leave; the others are its asker's."""
+        """Tell whether a pair may join, start leaving, or leave; other checks are the caller's."""
         asset, is_leaving = change.asset, change.asset in self.state.leaving
         if change.action is PairAction.ADD:
             if asset in self._assets and not is_leaving:
@@ -253,8 +252,8 @@ class Operations:
         return True, f"{asset} opens nothing more, and leaves once it is flat"
 
     def _judge_panic(self) -> _Verdict:
-        # Also in a panic: what was opened by hand since is none of that one's, and it may be known
-        # to the exchange alone.
+        # Also during a panic: positions opened by hand since are not covered by it, and may be
+        # known only to the exchange.
         held = ", ".join(sorted({*self.books.present().positions, *self.books.reserved}))
         return True, f"panic: nothing is opened until rearm; closing {held or 'nothing'}"
 
@@ -276,11 +275,11 @@ class Operations:
 
     @property
     def _is_stopped(self) -> bool:
-        """Tell whether a panic or a halt forbids entries."""
+        """Tell whether a panic or a halt blocks entries."""
         return self.state.panic is not None or self.books.protection.is_halted
 
     def _change(self, name: CommandName, t_ms: int, pair: PairChange | None) -> list[Fact]:
-        """Change the books, and return what is to be stored of that."""
+        """Change the books, and return the facts to store."""
         match name:
             case CommandName.PAIRS if pair is None or pair.action is not PairAction.REMOVE:
                 return []
@@ -314,15 +313,15 @@ class Operations:
         self.books.paused = state.paused | state.leaving
         self.books.panic_since_ms = None if state.panic is None else state.panic.ts_ms
 
-    # What follows, told again until it is so.
+    # Consequences, repeated until they are done.
 
     @property
     def outdated(self) -> str:
-        """What the journal was found to lack; empty where a rearm has come since."""
+        """What the journal was found to lack; empty after a rearm."""
         return "" if self.state.outdated is None else self.state.outdated.result
 
     def wanted(self) -> Iterator[ClosePosition | ReducePosition | Flatten]:
-        """Return all that the executions were asked for and that is not over."""
+        """Return all requests to the executions that are not completed."""
         yield from self._closes()
         yield from self._reductions()
         yield from self._flattenings()
@@ -337,7 +336,7 @@ class Operations:
                 )
 
     def _reductions(self) -> Iterator[ReducePosition]:
-        """Return the partial closes that were asked for; those that are done do nothing again."""
+        """Return the requested partial closes; repeating completed ones has no effect."""
         positions = self.books.present().positions
         for asset, wanted in self.state.reductions.items():
             position = positions.get(asset)
@@ -345,13 +344,13 @@ class Operations:
                 yield ReducePosition(asset=asset, t_ms=wanted.t_ms, qty=wanted.qty)
 
     def wants_closed(self, asset: str) -> bool:
-        """Tell whether an entry that fills now comes too late; in a panic it is not flat again."""
+        """Tell whether an entry that fills now is too late; in a panic it is not flat again."""
         self.flat.discard(asset)
         wanted = {*self.state.closes, *self.state.liquidations}
         return self.state.panic is not None or asset in wanted
 
     def _flattenings(self) -> Iterator[Flatten]:
-        """Return what a panic, or a liquidation, still wants of the executions."""
+        """Return what a panic, or a liquidation, still requires of the executions."""
         positions = self.books.present().positions
         for asset in self._assets:
             t_ms, position = self._flat_since_ms(asset), positions.get(asset)
@@ -363,17 +362,17 @@ class Operations:
                 yield Flatten(asset=asset, t_ms=t_ms)
 
     def _flat_since_ms(self, asset: str) -> int | None:
-        """Return since when an asset must be flat; None where it need not be."""
+        """Return since when an asset must be flat; None if it need not be."""
         panic = self.state.panic
         return self.state.liquidations.get(asset) if panic is None else panic.ts_ms
 
     def on_flat(self, message: AssetFlat, t_ms: int) -> Iterator[OperatorCommand | RiskRaised]:
-        """Take note that an asset is flat; return what is to be stored, and what people hear.
+        """Note that an asset is flat; return the facts to store, and the notice.
 
-        A liquidation that is over is told to no later incarnation: the operator may trade there.
+        A completed liquidation is not repeated to later incarnations: the operator may trade there.
 
         Args:
-            message: what the exchange has shown.
+            message: the confirmation.
             t_ms: the present.
         """
         asset, panic = message.asset, self.state.panic
@@ -420,7 +419,7 @@ def _liquidated(message: AssetFlat) -> RiskRaised:
 
 
 def told_of(answer: OperatorCommand) -> SystemChanged:
-    """Return what people hear of a command that was done."""
+    """Return the notice of an executed command."""
     return SystemChanged(
         key=f"operator/{answer.ts_ms}/{answer.command}",
         title=f"{answer.command} {answer.arguments.partition(' {')[0]}".strip(),

@@ -1,4 +1,4 @@
-"""What protects the whole portfolio: stored, and told until what it closes is gone."""
+"""The protections of the whole portfolio: stored, and resent until what they close is gone."""
 
 from collections.abc import Iterable
 
@@ -19,31 +19,31 @@ from domain.trading.positions import Execution
 
 
 class Protections:
-    """The newest protection that fired, and the newest state of it that is stored."""
+    """The newest protection that fired, and the newest stored state."""
 
     def __init__(self, context: PortfolioContext) -> None:
-        """Take up what an earlier incarnation has stored."""
+        """Take over what an earlier incarnation has stored."""
         self._context = context
         self._stored = context.books.protection
         self._fired = _newest(context)
         self._told_cooldown_ms = 0
         context.books.emergency_reason = _rests_because(context)
 
-    # What is stored.
+    # Storing.
 
     def store(self, *facts: Fact, protects: bool = False) -> None:
-        """Store facts, or let them wait; the protection's own state may be among them.
+        """Store facts, or queue them; the protection's own state may be among them.
 
         Args:
-            facts: all or none.
-            protects: a kill must not forget them, though they are only waiting.
+            facts: to store together.
+            protects: a kill must not lose them, even while they wait.
         """
         self._context.backlog.store(*facts, protects=protects)
         if self._context.books.protection in facts:
             self._stored = self._context.books.protection
 
     def store_now(self, *facts: Fact) -> None:
-        """Store facts, or do not.
+        """Store facts or fail.
 
         Raises:
             JournalError: they are not stored, and do not wait.
@@ -52,9 +52,9 @@ class Protections:
         self._stored = self._context.books.protection
 
     def store_close(self, decision: Decision) -> Decision:
-        """Store what was decided at a close, if that is anything, and return what holds.
+        """Store the decision of a close, if any, and return what is in force.
 
-        An approval holds only once it is stored; else the entry is denied, and nothing is reserved.
+        An approval is in force only once stored; otherwise the entry is denied, and not reserved.
         """
         state = self._context.books.protection
         samples: list[Fact] = [] if state.equals_but_for_time(self._stored) else [state]
@@ -71,7 +71,7 @@ class Protections:
         return decision
 
     def protect(self, protection: Protection | None) -> None:
-        """Store what fired between closes and tell it; else what is worth it of the equity."""
+        """Store and announce what fired between closes; otherwise store a notable equity change."""
         state = self._context.books.protection
         if protection is not None:
             decision = Decision(t_ms=protection.t_ms, protection=protection)
@@ -82,28 +82,28 @@ class Protections:
         elif state.is_worth_storing(self._stored):
             self.store(state)
 
-    # What is told.
+    # Sending.
 
     def fire(self, protection: Protection) -> None:
-        """Let a protection be the newest, and tell people."""
+        """Make a protection the newest, and notify of it."""
         self._fired = protection
         self.tell_fired()
 
     def tell_fired(self) -> None:
-        """Tell people of the newest protection."""
+        """Notify of the newest protection."""
         if self._fired is not None:
             self._context.tell(NOTIFIER, ProtectionFired(protection=self._fired))
 
     def came_too_late(self, entry: Execution) -> bool:
-        """Tell whether an entry was under way when everything was closed."""
+        """Tell whether an entry was in flight when everything was closed."""
         return self._fired is not None and (entry.decided_ms or 0) < self._fired.t_ms
 
     def tell_closes(self) -> None:
-        """Tell the closes of the newest protection, until what they close is gone."""
+        """Send the closes of the newest protection, until what they close is gone."""
         if self._fired is None:
             return
         closes: Iterable[Close] = self._fired.closes
-        # While facts wait to be stored, more may be open than was told; the executions know.
+        # While facts wait to be stored, more may be open than announced; the executions know.
         if not self._context.backlog.shortage():
             closes = closes_left(self._fired, self._context.books.present().positions)
         for close in closes:
@@ -116,7 +116,7 @@ class Protections:
             self._context.tell(execution_name(close.asset), command)
 
     def tell_cooldown(self) -> None:
-        """Tell the assets of a cooldown that ends later than the one they know."""
+        """Announce to the assets a cooldown that ends later than the known one."""
         end_ms = self._context.books.global_cooldown_end_ms
         if end_ms > self._told_cooldown_ms:
             self._told_cooldown_ms = end_ms
@@ -130,14 +130,14 @@ class Protections:
         self._context.tell(address, GlobalCooldownStarted(end_ms=end_ms))
 
     def tell_streak(self) -> None:
-        """Tell people of the losing streak, where there was one."""
+        """Notify of the losing streak, if there was one."""
         end_ms = self._context.books.streak.cooldown_end_ms
         if end_ms:
             self._context.tell(NOTIFIER, LossStreakReached(end_ms=end_ms))
 
 
 def _rests_because(context: PortfolioContext) -> ExitReason | None:
-    """Return the emergency that has set the end of the protection's cooldown."""
+    """Return the emergency that set the end of the cooldown."""
     end_ms = context.books.protection.cooldown_end_ms
     if not end_ms:
         return None
@@ -151,7 +151,7 @@ def _rests_because(context: PortfolioContext) -> ExitReason | None:
 
 
 def _newest(context: PortfolioContext) -> Protection | None:
-    """Return the newest protection that fired; what waits to be stored is younger than the rest."""
+    """Return the newest protection that fired; those waiting to be stored are newer."""
     waiting = [decision.protection for decision in context.backlog.waiting(Decision)]
     fired = [protection for protection in waiting if protection is not None]
     return fired[-1] if fired else context.journal.newest_protection()

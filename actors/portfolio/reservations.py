@@ -1,4 +1,4 @@
-"""Grants on their way: reserved until they fill, fail, or are asked about."""
+"""Approvals in progress: reserved until they fill, fail, or are looked up."""
 
 from actors.messages import OrderRejected, ReservationExpired, ResolveEntry
 from actors.names import execution_name
@@ -10,17 +10,17 @@ from domain.trading.orders import Purpose
 
 
 class Reservations:
-    """What the books have reserved, and until when nobody asks what became of it."""
+    """What the books have reserved, and when its outcome is to be looked up."""
 
     def __init__(self, context: PortfolioContext, submissions: Submissions) -> None:
-        """Speak for the books of a desk."""
+        """Manage the reservations of a portfolio context."""
         self._context = context
         self._submissions = submissions
 
     def recover(self, asset: str, executed: set[str | None]) -> None:
-        """Reserve what was granted and has not failed; folding its fill frees it.
+        """Reserve what was approved and has not failed; folding its fill releases it.
 
-        A fill may be known that no close has counted yet.
+        There may be a fill that no close has counted yet.
         """
         approval = self._context.journal.newest_approval(asset)
         if approval is None:
@@ -31,24 +31,24 @@ class Reservations:
             self.expect(approval)
 
     def expect(self, approval: Approval) -> None:
-        """Ask what became of a grant, once it should have filled."""
+        """Look up an approval once it should have filled."""
         due_ms = approval.t_ms + self._context.rules.approval.reservation_ms
         self._context.timers.remind(approval.asset, due_ms, ReservationExpired(approval=approval))
 
     def expire(self, approval: Approval) -> None:
-        """Ask the execution what became of a grant that neither filled nor failed."""
+        """Ask the execution for the outcome of an approval that neither filled nor failed."""
         reserved = self._context.books.reserved.get(approval.asset)
         if reserved is not None and reserved.client_order_id == approval.client_order_id:
             self._ask(approval)
 
     def resolve(self, asset: str) -> None:
-        """Ask at once, because nobody may ever act on the grant."""
+        """Ask at once, because the approval may never be used."""
         approval = self._context.books.reserved.get(asset)
         if approval is not None:
             self._ask(approval)
 
     def reject(self, message: OrderRejected) -> None:
-        """Free what will never fill."""
+        """Release what will never fill."""
         approval = self._context.books.reserved.get(message.asset)
         if approval is not None and approval.client_order_id == message.client_order_id:
             self._context.books.release(approval)
@@ -56,7 +56,7 @@ class Reservations:
             self._submissions.free(message.asset)
 
     def tell_again(self, asset: str) -> None:
-        """Tell an asset what it was granted and has not done yet."""
+        """Resend an asset's approval that it has not used yet."""
         approval = self._context.books.reserved.get(asset)
         if approval is not None:
             self._submissions.tell_again(approval)

@@ -1,4 +1,4 @@
-"""Approvals on their way to the exchange: at most so many at once, the others in rank order."""
+"""Approvals in transit to the exchange: at most so many at once, the others in rank order."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -10,32 +10,32 @@ from domain.trading.decisions import Approval
 
 
 class Submissions:
-    """Tells each approval once a place is free (multi-pair 6.5).
+    """Sends each approval once a slot is free (multi-pair 6.5).
 
-    A place is taken until the exchange has answered the order, or the order is proven to be none;
-    a crash of the asset or of its execution frees it. Whoever waits too long is told all the same,
-    and the execution refuses what is too old.
+    A slot is taken until the exchange has answered the order, or the order provably does not exist;
+    a crash of the asset or of its execution frees it. An approval that waits too long is sent all
+    the same, and the execution refuses it as too old.
     """
 
     def __init__(self, context: PortfolioContext) -> None:
-        """Begin with all places free."""
+        """Start with all slots free."""
         self._context = context
         self._waiting: deque[Approval] = deque()
         self._sending: set[str] = set()
-        """Assets whose approval was told, and whose order has no answer yet."""
+        """Assets whose approval was sent, and whose order has no answer yet."""
 
     def add(self, approvals: Iterable[Approval]) -> None:
-        """Let approvals follow those that wait, in their order."""
+        """Queue approvals after waiting ones, in order."""
         self._waiting.extend(approvals)
         self._go_on()
 
     def tell_again(self, approval: Approval) -> None:
-        """Tell an approval that was told before; one that waits is told in its turn."""
+        """Resend an approval; a waiting one is sent in its turn."""
         if approval not in self._waiting:
             self._tell(approval)
 
     def free(self, asset: str) -> None:
-        """Free an asset's place."""
+        """Free an asset's slot."""
         self._sending.discard(asset)
         self._go_on()
 

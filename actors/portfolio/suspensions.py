@@ -5,26 +5,26 @@ from actors.portfolio.context import PortfolioContext
 
 
 class Suspensions:
-    """Whose execution is in doubt, and who was given up."""
+    """Tracks which executions are in doubt, and which actors were given up."""
 
     def __init__(self, context: PortfolioContext) -> None:
-        """Look who was given up."""
+        """Start with the given-up actors."""
         self._context = context
         self._frozen: set[str] = set()
         self.look()
 
     def freeze(self, asset: str) -> None:
-        """Open nothing while its execution does not know what is true."""
+        """Suspend an asset while its execution is in doubt."""
         self._frozen.add(asset)
         self.look()
 
     def thaw(self, asset: str) -> None:
-        """Let it be opened again, where nothing else forbids it."""
+        """End the suspension, unless something else requires it."""
         self._frozen.discard(asset)
         self.look()
 
     def look(self) -> None:
-        """Take note of who is given up now."""
+        """Update the given-up actors."""
         given_up = self._context.actor.is_given_up
         self._context.books.suspended = self._frozen | {
             asset

@@ -1,4 +1,4 @@
-"""What the portfolio waits for."""
+"""The timers of the portfolio."""
 
 from actors.core.actor import SupervisedActor
 from actors.messages import Message
@@ -6,14 +6,14 @@ from actors.ports import Clock, Timer
 
 
 class Timers:
-    """At most one a key: a close that waits for reports, or an asset whose grant waits."""
+    """At most one per key: a close waiting for evaluations, or an asset with a pending approval."""
 
     def __init__(self, actor: SupervisedActor, clock: Clock) -> None:
-        """Wait for nothing yet.
+        """Start without timers.
 
         Args:
-            actor: who is reminded.
-            clock: tells when.
+            actor: to remind.
+            clock: for the timers.
         """
         self._actor = actor
         self._clock = clock
@@ -23,17 +23,17 @@ class Timers:
         return key in self._timers
 
     def remind(self, key: int | str, due_ms: int, message: Message) -> None:
-        """Let the actor hear a message at a time."""
+        """Send the actor a message at a time."""
         self._timers[key] = self._clock.call_at(
             due_ms, lambda: self._actor.hand_in(message, sender="clock")
         )
 
     def cancel(self, key: int | str) -> None:
-        """Wait no more for something."""
+        """Cancel a timer."""
         if key in self._timers:
             self._timers.pop(key).cancel()
 
     def close(self) -> None:
-        """Wait for nothing any more."""
+        """Cancel all timers."""
         for timer in self._timers.values():
             timer.cancel()

@@ -1,4 +1,4 @@
-"""What is looked at between closes: the equity, and what is broken."""
+"""Checks between closes: the equity, and malfunctions."""
 
 from actors.messages import MalfunctionBegan, MalfunctionEnded, PositionMarked, WatchDue
 from actors.names import NOTIFIER
@@ -7,11 +7,11 @@ from actors.portfolio.protections import Protections
 from actors.watch import LiveChecks, MalfunctionWatch, WalletAudit
 
 JOURNAL = "journal"
-"""The source under which facts that cannot be stored block entries."""
+"""The malfunction source for facts that cannot be stored."""
 
 
 class Watching:
-    """Looks again and again; in a replay, where nothing happens between closes, never."""
+    """Checks at intervals; never in a replay, where nothing happens between closes."""
 
     def __init__(
         self,
@@ -20,24 +20,24 @@ class Watching:
         protections: Protections,
         wallet: WalletAudit,
     ) -> None:
-        """Be ready to look.
+        """Prepare the checks.
 
         Args:
             context: of the portfolio.
-            checks: how often; None: never.
-            protections: what fires.
-            wallet: whether the balance is in doubt.
+            checks: intervals; None: never.
+            protections: to fire.
+            wallet: tells whether the balance is in doubt.
         """
         self._context = context
         self._checks = checks
         self._protections = protections
         self._wallet = wallet
         self._is_moved = False
-        """A price or the balance has changed since the equity was looked at."""
+        """Whether a price or the balance has changed since the equity was checked."""
         self._malfunctions: MalfunctionWatch | None = None
 
     def begin(self) -> None:
-        """Look from now on."""
+        """Start checking."""
         if self._checks is not None:
             self._malfunctions = MalfunctionWatch(
                 self._context.rules, self._checks, self._context.now_ms
@@ -46,7 +46,7 @@ class Watching:
             self._look_again(self._checks)
 
     def note_move(self) -> None:
-        """Let the equity be looked at next time."""
+        """Have the equity checked next time."""
         self._is_moved = True
 
     def mark(self, message: PositionMarked) -> None:
@@ -57,7 +57,7 @@ class Watching:
         self.note_move()
 
     def malfunction(self, message: MalfunctionBegan | MalfunctionEnded) -> None:
-        """Take note that something broke, or works again."""
+        """Note that something broke, or works again."""
         if self._malfunctions is None:
             return
         if isinstance(message, MalfunctionBegan):
@@ -66,7 +66,7 @@ class Watching:
             self._malfunctions.sources.end(message.source)
 
     def look(self) -> None:
-        """Look at what is broken, and at the equity where it may have moved."""
+        """Check for malfunctions, and check the equity if it may have changed."""
         if self._malfunctions is None or self._checks is None:
             return
         self._look_at_malfunctions(self._malfunctions)
@@ -76,7 +76,7 @@ class Watching:
         self._look_again(self._checks)
 
     def note_broken(self, shortage: str | None) -> None:
-        """Let nothing be opened while anything is broken, or the balance is in doubt.
+        """Block entries while anything is broken, or the balance is in doubt.
 
         Args:
             shortage: why facts cannot be stored now; None: they can.
@@ -86,7 +86,7 @@ class Watching:
         self._context.books.malfunctions = {**watched, **self._wallet.details, **short}
 
     def tell_again(self) -> None:
-        """Tell people again of all that is broken."""
+        """Notify again of all malfunctions."""
         for risk in () if self._malfunctions is None else self._malfunctions.risks():
             self._context.tell(NOTIFIER, risk)
 

@@ -1,1 +1,1 @@
-"""Recorded incarnations of actors, run again under the code of today."""
+"""Recorded incarnations of actors, replayed with the current code."""

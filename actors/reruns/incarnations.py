@@ -1,4 +1,4 @@
-"""Runs recorded incarnations again and finds the first message that ends otherwise than it did."""
+"""Replays recorded incarnations, and finds the first message that ends differently."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,64 +16,64 @@ _UNTAKEN = 0
 _HUNG = "hung"
 BEGINS_BEFORE = "the start of that incarnation is no longer in the trace"
 DAMAGED = "a part of that incarnation is damaged, or was not recorded"
-HUNG = "it hung there, and would hang again or end otherwise"
+HUNG = "it hung there, and would hang again or end differently"
 
 
 class Decode(Protocol):
-    """Makes values of stored ones; see `infra.trace.decode.TraceDecoder`."""
+    """Turns stored values back into values; see `infra.trace.decode.TraceDecoder`."""
 
     def message(self, kind: str, payload: Any) -> Any:
         """Return a message."""
 
     def argument(self, stored: Any) -> Any:
-        """Return what an actor was made with."""
+        """Return what an actor was constructed with."""
 
     def result(self, port: str, method: str, stored: Any) -> Any:
-        """Return what a port answered."""
+        """Return the answer of a port."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Codec:
-    """All that stands between stored values and the actors'."""
+    """Everything that converts between stored values and the actors' values."""
 
     decode: Decode
     actors: Mapping[str, Any]
-    """Classes, by their name alone: a module may have moved since."""
+    """Classes by name only: a module may have moved since."""
     opens: Mapping[str, Mapping[str, str]]
     pack: Callable[[object], bytes]
     unpack: Callable[[bytes], Any]
     tagged: Callable[[object], object]
     exception: Callable[[Any], BaseException]
     format: int
-    """Of what is recorded today."""
+    """Format of what is recorded today."""
     added_calls: Mapping[tuple[str, str], Any]
-    """Port and method of what programs of older formats never asked, and its answer."""
+    """Port and method of calls that older formats never made, with their answers."""
     added_messages: frozenset[str]
-    """Kinds that they never told."""
+    """Kinds of messages that older formats never sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """The first thing in which today's code and the recorded run part."""
+    """The first difference between today's code and the recorded run."""
 
     what: str
-    """asked, told or ended."""
+    """What differs: asked, told or ended."""
     then: tuple[str, Any]
-    """What it was, and its values."""
+    """The recorded output: name and values."""
     now: tuple[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One recorded message, run again."""
+    """One recorded message, replayed."""
 
     found: Any
     actor: Any
-    """As it is after the message."""
+    """The actor after the message."""
     outputs: int
     difference: Difference | None
     unshared: frozenset[str] = frozenset()
-    """Fields that only one of the two versions has, dropped or new; those are not compared."""
+    """Fields that only one of the two versions has, dropped or new; they are not compared."""
 
 
 def rerun(
@@ -85,15 +85,15 @@ def rerun(
     before: Callable[[Any, Any], None] = lambda _found, _actor: None,
     left_out: Callable[[Any, str], None] = lambda _found, _why: None,
 ) -> Iterator[Step]:
-    """Run an actor's incarnations again, message by message; ends at the first difference.
+    """Replay an actor's incarnations, message by message, up to the first difference.
 
     Args:
-        records: of one address, in their order.
+        records: of one address, in order.
         codec: for its types.
-        watch_id: the message that is run under the watch.
+        watch_id: the message to run under `watch`.
         watch: called with the work and its arguments.
-        before: called with each record, and the actor as it is before it.
-        left_out: called with each record that cannot be run, and why.
+        before: called with each record, and the actor before it.
+        left_out: called with each record that cannot be run, and the reason.
     """
     incarnation: Rerun | None = None
     why_none = BEGINS_BEFORE
@@ -117,7 +117,7 @@ def rerun(
             envelope, calls = _envelope(found, codec), _calls(found, codec)
         incarnation.answers.begin(calls, lambda call: codec.exception(call.raised))
         if stored.outcome == _HUNG:
-            # What it would have gone on to, nobody knows: its incarnation ends here.
+            # How it would have continued is unknown: its incarnation ends here.
             if is_watched:
                 incarnation.play(envelope, watch)
             left_out(found, HUNG)
@@ -205,7 +205,7 @@ def _result(found: Any, index: int, codec: Codec) -> Any:
 
 
 Output = tuple[str, bytes]
-"""What it was, and its values as they are stored."""
+"""Name and stored values of an output."""
 
 
 def _difference(
@@ -215,10 +215,10 @@ def _difference(
 
     Args:
         then: what was recorded.
-        now: what is done today.
+        now: today's outputs.
         codec: for the types of both.
-        unshared: None where both are of one format: all is compared. Else only what both have is,
-            and what the one or the other lacks is added here.
+        unshared: None if both have the same format: everything is compared. Otherwise only shared
+            fields are, and the others are added here.
     """
     asked = _asked_then(then), _asked_now(now, codec)
     told = _told_then(then), _told_now(now, codec)
@@ -249,7 +249,7 @@ def _difference(
 def _without(
     outputs: tuple[list[Output], list[Output]], added: Collection[str], unshared: set[str]
 ) -> tuple[list[Output], list[Output]]:
-    """Return what was and is done without what programs of older formats never did."""
+    """Return recorded and current outputs without those that older formats never had."""
     unshared |= {f"new: {name}" for what, _ in outputs[1] if (name := _name(what)) in added}
     then, now = (
         sorted((one for one in side if _name(one[0]) not in added), key=_receiver)
@@ -259,7 +259,7 @@ def _without(
 
 
 def _receiver(output: Output) -> str:
-    """Return to whom a message was told: one after the other is the order for each alone."""
+    """Return the receiver of a message: only the order per receiver matters."""
     return output[0].partition(" to ")[2]
 
 
@@ -269,10 +269,10 @@ def _name(what: str) -> str:
 
 
 def shared_fields(then: Any, now: Any, name: str, unshared: set[str]) -> tuple[Any, Any]:
-    """Return two values without the fields that only one of them has, which are noted.
+    """Return two values without the fields that only one of them has, which are recorded.
 
     Args:
-        then: plain values, as they were stored.
+        then: plain values, as stored.
         now: likewise.
         name: of both.
         unshared: where the names of such fields are added.
@@ -297,7 +297,7 @@ def shared_fields(then: Any, now: Any, name: str, unshared: set[str]) -> tuple[A
 
 
 def _by_name(items: list[Any]) -> dict[str, Any] | None:
-    """Return values that have names by them; None where they have none."""
+    """Return values by name; None if they have no names."""
     if all(isinstance(item, dict) and isinstance(item.get("name"), str) for item in items):
         return {item["name"]: item for item in items}
     return None

@@ -1,4 +1,4 @@
-"""What came of running an actor's recorded messages again."""
+"""The result of replaying an actor's recorded messages."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -9,18 +9,18 @@ from actors.reruns.incarnations import Codec, Step, rerun
 
 @dataclass(slots=True)
 class RerunResult:
-    """What was run, up to the first difference."""
+    """What was replayed, up to the first difference."""
 
     messages: int = 0
     outputs: int = 0
     crashed: list[Any] = field(default_factory=list)
-    """Records that crashed again as they did."""
+    """Records that crashed again in the same way."""
     left_out: list[tuple[Any, str]] = field(default_factory=list)
-    """Records that could not be run, and why."""
+    """Records that could not be run, with the reasons."""
     unshared: set[str] = field(default_factory=set)
     """Fields that only one of the two versions has."""
     different: Step | None = None
-    """The message that ended otherwise."""
+    """The message that ended differently."""
 
 
 def rerun_from(
@@ -31,13 +31,13 @@ def rerun_from(
     stop_id: int | None,
     watch: Callable[..., Any],
 ) -> RerunResult:
-    """Run messages again until one ends otherwise than it did.
+    """Replay messages until one ends differently.
 
     Args:
-        records: of one address, in their order.
+        records: of one address, in order.
         codec: for its types.
-        from_id: messages before it are run, but not counted; None: all count.
-        stop_id: the last message, which is run under the watch; None: all are run, without it.
+        from_id: earlier messages are run, but not counted; None: all count.
+        stop_id: the last message, run under `watch`; None: all are run, without it.
         watch: called with the work and its arguments.
     """
     result = RerunResult()

@@ -1,4 +1,4 @@
-"""The state of an actor before a recorded message, found by running its incarnation again."""
+"""The state of an actor before a recorded message, found by replaying its incarnation."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -12,7 +12,7 @@ _PLUMBING = frozenset(
 
 
 def state_before(message_id: int, records: Iterable[Any], codec: Codec) -> dict[str, str]:
-    """Return an actor's state before a message; empty where that cannot be run.
+    """Return an actor's state before a message; empty if that cannot be replayed.
 
     Args:
         message_id: of the message.
@@ -32,7 +32,7 @@ def state_before(message_id: int, records: Iterable[Any], codec: Codec) -> dict[
 
 
 def state_of(actor: Any) -> dict[str, str]:
-    """Return what an actor knows, by the name of the attribute."""
+    """Return an actor's state by attribute name."""
     return {
         name: text
         for name, value in sorted(vars(actor).items())

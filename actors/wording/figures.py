@@ -1,4 +1,4 @@
-"""Words on what each asset, and all together, have come to since the start of a run."""
+"""Texts on the performance of each asset, and of all together, since the start of a run."""
 
 from collections.abc import Iterable, Mapping
 from itertools import chain
@@ -14,13 +14,13 @@ from domain.portfolio.snapshots import PortfolioSnapshot
 from domain.rules import TradingRules
 
 _OF_ASSET = ("Sharpe", "volatility", "slippage", "fees", "MAE", "MFE")
-"""What the report's other lines do not say of an asset; more would not fit one message."""
+"""Figures of an asset not in the report's other lines; more would not fit into one message."""
 
 
 def since_the_start(
     found: Performances, portfolio: PortfolioSnapshot | None, rules: TradingRules
 ) -> list[str]:
-    """Return the figures that are defined; nothing before the first fill."""
+    """Return the defined figures; nothing before the first fill."""
     if not found.assets:
         return []
     texts = run_texts(found, None if portfolio is None else metrics(portfolio, rules))

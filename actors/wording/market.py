@@ -1,4 +1,4 @@
-"""Words of the market's side: regimes, refused entries, cooldowns."""
+"""Texts about the market: regimes, denied entries, cooldowns."""
 
 from domain.operator import wording as say
 from domain.operator.notices import Notice, NoticeKind
@@ -40,11 +40,11 @@ def regime_changed(
     """Return the notice of a new regime.
 
     Args:
-        report: of the close at which it began.
+        report: evaluation of the close at which it began.
         previous: the one before.
         position: the asset's open one.
         rules: the instruments.
-        stopped_by: what forbids all entries; empty: nothing does.
+        stopped_by: what blocks all entries; empty: nothing does.
     """
     instrument = rules.asset(report.asset).instrument
     is_good = report.regime is Regime.ACTIVE
@@ -107,7 +107,7 @@ def conditions(explanation: Explanation) -> list[str]:
 
 
 def cooldown_words(reason: CooldownReason, rules: CooldownRules) -> str:
-    """Return why an asset rests."""
+    """Return why an asset is in cooldown."""
     match reason:
         case CooldownReason.SHORT_HOLD:
             return f"trade held under {say.duration(rules.short_hold_ms or 0)}"
@@ -120,7 +120,7 @@ def cooldown_words(reason: CooldownReason, rules: CooldownRules) -> str:
 
 
 def cooldown_started(asset: str | None, why: str, from_ms: int, end_ms: int) -> Notice:
-    """Return the notice that an asset, or the portfolio where it is None, rests."""
+    """Return the notice of a cooldown of an asset, or of the portfolio if that is None."""
     lines = [
         f"{say.CLOCK} {asset or 'Portfolio'}: cooldown {say.minutes(end_ms - from_ms)}",
         f"Reason: {why}",
@@ -134,9 +134,9 @@ def cooldown_ended(asset: str | None, end_ms: int, stopped_by: str = "") -> Noti
     """Return the notice that a cooldown is over.
 
     Args:
-        asset: whose; None: the portfolio's.
+        asset: of the cooldown; None: the portfolio.
         end_ms: when it ended.
-        stopped_by: what forbids its entries all the same; empty: nothing does.
+        stopped_by: what still blocks its entries; empty: nothing does.
     """
     left = ["0 min left, entries are allowed again"]
     if stopped_by:
@@ -150,7 +150,7 @@ def cooldown_ended(asset: str | None, end_ms: int, stopped_by: str = "") -> Noti
 
 
 def cooldown_key(asset: str | None, what: str, end_ms: int) -> str:
-    """Return what the notice of a cooldown's start or end is stored under."""
+    """Return the key of the notice of a cooldown's start or end."""
     return f"cooldown/{asset or 'portfolio'}/{what}/{end_ms}"
 
 

@@ -1,4 +1,4 @@
-"""Words on how many assets may be entered, and on what entries wait for."""
+"""Texts on how many assets may be entered, and on what entries wait for."""
 
 from collections.abc import Iterable, Mapping
 from itertools import chain
@@ -10,7 +10,7 @@ from domain.strategies.explanation import OPEN_POSITION
 
 
 def opportunity(snapshots: Iterable[AssetSnapshot | None]) -> str:
-    """Return how many of all assets are ACTIVE, those that did not answer counted as not."""
+    """Return how many of all assets are ACTIVE; those that did not answer count as not."""
     found = list(snapshots)
     active = sum(
         one is not None and one.report is not None and one.report.regime == Regime.ACTIVE
@@ -23,7 +23,7 @@ def opportunity(snapshots: Iterable[AssetSnapshot | None]) -> str:
 
 
 def waiting(assets: Mapping[str, AssetSnapshot]) -> list[str]:
-    """Return what the entries of assets without a position wait for, the assets by condition."""
+    """Return what entries of assets without a position wait for: assets by condition."""
     by_condition: dict[str, list[str]] = {}
     for asset, snapshot in assets.items():
         explanation = snapshot.explanation

@@ -1,4 +1,4 @@
-"""Words of the rebalancing advice."""
+"""Texts of the rebalancing advice."""
 
 from domain.market.instruments import Side, utc_day
 from domain.operator import wording as say
@@ -7,12 +7,12 @@ from domain.portfolio.rebalancing import Advice, Rebalance
 
 
 def rebalance_advised(advice: Advice, side: Side, opened_ms: int, t_ms: int) -> Notice:
-    """Return the notice of an advice; of a position and a direction one a UTC day.
+    """Return the notice of an advice; one per position, direction and UTC day.
 
     Args:
-        advice: that is worth telling.
+        advice: to notify of.
         side: of the position.
-        opened_ms: when it was opened; names it.
+        opened_ms: when it was opened; identifies it.
         t_ms: the close.
     """
     asset = advice.asset

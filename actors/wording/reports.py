@@ -1,4 +1,4 @@
-"""Words of the daily and the weekly report."""
+"""Texts of the daily and the weekly report."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,43 +24,43 @@ from domain.trading.positions import Position, Trade
 _SIGNS = {Regime.ACTIVE: say.GOOD, Regime.INACTIVE: say.BAD, Regime.COOLDOWN: say.CLOCK}
 
 _LATE_MS = 15 * MINUTE_MS
-"""What a report may wait for answers and a restart without a word."""
+"""How late a report may be, for answers or a restart, without mentioning it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeriodFacts:
-    """What the facts say of a period."""
+    """The facts of a period."""
 
     period: ReportPeriod
     trades: Sequence[Trade]
-    """Closed in it."""
+    """Trades closed in it."""
     denials: Mapping[DenialReason, int]
     restarts: Mapping[str, int]
-    """By address."""
+    """Restarts by address."""
     balance_before: Decimal | None
-    """At its beginning, or the first that is known; None where none is."""
+    """Balance at its start, or the first known one; None if none is."""
     performances: Performances = field(default_factory=Performances)
-    """By all facts, whenever they were stored."""
+    """Performance over all facts, whenever they were stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class PresentFacts:
-    """What is so now."""
+    """The current state."""
 
     portfolio: PortfolioSnapshot | None
-    """None where it did not answer."""
+    """None if it did not answer."""
     assets: Mapping[str, AssetSnapshot]
     """Those that answered, by name."""
     links: LinksSampled | None = None
-    """None where nobody samples them, as in a replay."""
+    """None if they are not sampled, as in a replay."""
 
 
 def report(facts: PeriodFacts, present: PresentFacts, now_ms: int, rules: TradingRules) -> Notice:
-    """Return the report of a period, with the present beside it.
+    """Return the report of a period, with the current state.
 
     Args:
-        facts: what they say of the period.
-        present: what is so now.
+        facts: of the period.
+        present: the current state.
         now_ms: the present.
         rules: the limits.
     """
@@ -182,7 +182,7 @@ def _asset(asset: str, snapshot: AssetSnapshot | None) -> str:
 
 
 def _rest(left: int, reason: str, end_ms: int) -> list[str]:
-    """Return why somebody rests, and until when; a line each, for a phone."""
+    """Return reason and end of a cooldown; a line each, for a phone."""
     return [f"  {reason}", f"  until {say.utc(end_ms)}"] if left else []
 
 

@@ -1,4 +1,4 @@
-"""Words of danger: protections, streaks, positions that are not as they should be."""
+"""Texts of dangers: protections, losing streaks, positions in trouble."""
 
 from collections.abc import Sequence
 
@@ -25,9 +25,9 @@ def protection_fired(protection: Protection, rules: ProtectionRules, asker: str 
     """Return the notice of an emergency, a halt or a panic.
 
     Args:
-        protection: what fired.
+        protection: that fired.
         rules: its limits.
-        asker: of a panic: who asked for it, and by which way.
+        asker: of a panic: who requested it, and through which channel.
     """
     is_halt = protection.reason in (ExitReason.HALT, ExitReason.CAPITAL_LOSS)
     closing = ", ".join(close.asset for close in protection.closes)
@@ -78,7 +78,7 @@ def _figures(protection: Protection, rules: ProtectionRules) -> list[str]:
 
 
 def size_changed(state: ProtectionState, rules: ProtectionRules) -> Notice:
-    """Return the notice that the first drawdown level was crossed, down or up again."""
+    """Return the notice that the first drawdown level was crossed, in either direction."""
     drawdown = say.percent(state.drawdown)
     if state.is_reduced:
         level, multiplier = rules.drawdown_steps[state.reduction_step - 1]
@@ -159,7 +159,7 @@ def position_unprotected(message: PositionUnprotected, limit_ms: int) -> Notice:
 
 
 def risk_raised(message: RiskRaised, t_ms: int) -> Notice:
-    """Return the notice of a danger that brings its own words."""
+    """Return the notice of a danger that has its own text."""
     is_named = message.asset is None or message.asset in message.what
     about = "" if is_named else f"{message.asset}: "
     advice = message.advice and f"You can: {message.advice}"
@@ -172,7 +172,7 @@ def risk_raised(message: RiskRaised, t_ms: int) -> Notice:
 
 
 def risks_raised(messages: Sequence[RiskRaised], t_ms: int) -> Notice:
-    """Return the notice of dangers of one group, at least two."""
+    """Return the notice of at least two dangers of one group."""
     first, *others = messages
     advice = first.advice and f"You can: {first.advice}"
     lines = [

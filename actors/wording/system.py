@@ -1,4 +1,4 @@
-"""Words of the system itself: actors, connections, start and stop."""
+"""Texts about the system itself: actors, connections, start and stop."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ from domain.trading.positions import Position
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunInfo:
-    """What a run is, for people."""
+    """The description of a run in notices."""
 
     mode: str
     account: str
-    """Where orders go."""
+    """The account that orders go to."""
     started_ms: int
 
     @property
     def start_key(self) -> str:
-        """What the notice of its start is stored under."""
+        """Key of the notice of its start."""
         return f"start/{self.started_ms}"
 
 
@@ -33,9 +33,9 @@ START, STOP = "start", "stop"
 START_AND_STOP = (START, STOP)
 _RESTARTED = "restarted "
 _ASSETS = 6
-"""That a title names."""
+"""Most assets named in a title."""
 _CHANGES = 20
-"""Changed settings that a notice names."""
+"""Most changed settings named in a notice."""
 
 
 def restarted(address: str, ending: Ending, generation: int, t_ms: int) -> Notice:
@@ -66,7 +66,7 @@ def _too_many(failures: int, allowed: int) -> str:
 
 
 def restarts_by_address(causes: Mapping[str, int]) -> dict[str, int]:
-    """Return how often each actor was restarted, by the causes of notices."""
+    """Return the restarts of each actor, counted by the causes of notices."""
     return {
         cause.removeprefix(_RESTARTED): count
         for cause, count in causes.items()
@@ -103,16 +103,16 @@ def given_up(message: GivenUp, run: RunInfo, t_ms: int) -> Notice:
 
 
 def given_up_cause(address: str) -> str:
-    """Return what all notices that an actor was given up have in common."""
+    """Return the common cause of all notices that an actor was given up."""
     return f"given up {address}"
 
 
 def connection_lost(lost: Sequence[ConnectionLost], lasting_ms: int | None, t_ms: int) -> Notice:
-    """Return the notice that nothing comes from outside any more.
+    """Return the notice of lost connections.
 
     Args:
-        lost: by assets of one kind of connection, at least one.
-        lasting_ms: since when, where people know of it already; None: it is news.
+        lost: connections of one kind, at least one.
+        lasting_ms: how long, if already notified; None: it is new.
         t_ms: the present.
     """
     what, cause = lost[0].what, say.words(lost[0].detail) or "not known"
@@ -128,7 +128,7 @@ def connection_lost(lost: Sequence[ConnectionLost], lasting_ms: int | None, t_ms
 
 
 def connection_restored(back: Sequence[ConnectionRestored], t_ms: int) -> Notice:
-    """Return the notice that it comes again, for assets of one kind of connection."""
+    """Return the notice of restored connections of one kind."""
     what, down_ms = back[0].what, max(each.down_ms for each in back)
     candles = [each.candles for each in back if each.candles is not None]
     lines = [
@@ -169,10 +169,10 @@ def started(
     """Return the notice that the system has started.
 
     Args:
-        run: what it is.
-        balance: of the wallet; None where the portfolio did not answer.
+        run: its description.
+        balance: of the wallet; None if the portfolio did not answer.
         positions: that were found open.
-        was_ended: the run before it, if any, ended in order.
+        was_ended: whether the previous run, if any, shut down cleanly.
         rules: names the assets.
     """
     lines = [
@@ -200,14 +200,14 @@ def stopping(run: RunInfo, why: str, positions: Sequence[Position], t_ms: int) -
 
 
 def system_changed(message: SystemChanged, t_ms: int) -> Notice:
-    """Return the notice of a change that brings its own words."""
+    """Return the notice of a change that has its own text."""
     lines = [f"⚙️ {say.words(message.title)}", say.words(message.detail), say.utc_second(t_ms)]
     return _system(f"system/{message.key}", message.title, t_ms, [line for line in lines if line])
 
 
 def settings_changed(fact_id: int, changed: SettingsChanged) -> Notice:
-    """Return the notice that settings are not what they were."""
-    # What a new pair leaves to its strategy is no news.
+    """Return the notice of changed settings."""
+    # Values that a new pair leaves to its strategy are not changes.
     changes = [c for c in changed.changes.splitlines() if not c.endswith(": nothing -> null")]
     more = len(changes) - _CHANGES
     lines = [

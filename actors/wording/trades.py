@@ -1,4 +1,4 @@
-"""Words of positions: opened, closed."""
+"""Texts of positions: opened, closed."""
 
 from decimal import Decimal
 
@@ -43,14 +43,14 @@ def entered(
     balance: Decimal | None,
     rules: TradingRules,
 ) -> Notice:
-    """Return the notice of a position that our own order has opened.
+    """Return the notice of a position opened by our own order.
 
     Args:
         order_id: the order's own id.
         position: after its last fill.
-        approval: what led to it; None where it is not stored.
-        exposure: sum of the entry notionals of all open positions, this one included.
-        balance: of the wallet; None where it is not known.
+        approval: that led to it; None if it is not stored.
+        exposure: sum of the entry notionals of all open positions, including this one.
+        balance: of the wallet; None if it is not known.
         rules: the limits.
     """
     asset, instrument = position.asset, rules.asset(position.asset).instrument
@@ -112,7 +112,7 @@ def exited(fact_id: int, trade: Trade, rest: AssetCooldown | None, rules: Tradin
     Args:
         fact_id: of the trade.
         trade: the round trip.
-        rest: the asset's cooldown where the trade has started or prolonged it.
+        rest: the asset's cooldown, if the trade has started or prolonged it.
         rules: the limits.
     """
     asset = rules.asset(trade.asset)
@@ -153,7 +153,7 @@ def _rest(trade: Trade, rest: AssetCooldown | None, rules: TradingRules) -> list
 
 
 def opened_by_hand(exec_id: str, position: Position, rules: TradingRules) -> Notice:
-    """Return the notice of a position that no order of ours has opened or enlarged."""
+    """Return the notice of a position opened or enlarged by no order of ours."""
     price = say.price(position.avg_entry_price, rules.asset(position.asset).instrument)
     lines = [
         f"{say.SIREN} {position.asset}: opened by hand",

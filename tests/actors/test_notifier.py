@@ -498,7 +498,7 @@ def test_a_fact_without_words_is_told_as_such_and_hides_no_other(
 
     room.tell(OPENED)
 
-    assert room.notices("risk")[0].startswith("🚨 a fact has no words")
+    assert room.notices("risk")[0].startswith("🚨 a fact could not be put into words")
     assert len(room.notices("entry")) == 1
 
 

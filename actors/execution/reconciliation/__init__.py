@@ -1,1 +1,1 @@
-"""What the exchange is asked, and what follows where its answers differ from the books."""
+"""Queries to the exchange, and what follows if its answers differ from the books."""

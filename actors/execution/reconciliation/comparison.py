@@ -1,4 +1,4 @@
-"""The books held against the exchange, which rules on the quantity."""
+"""Compares the books with the exchange, whose quantity is authoritative."""
 
 from decimal import Decimal
 
@@ -11,15 +11,15 @@ ALARMING_DIFFERENCES = 3
 
 
 class Comparison:
-    """Whether both have agreed, and whether the asset is frozen until they do."""
+    """Whether both agree, and whether the asset is suspended until they do."""
 
     def __init__(self, context: ExecutionContext) -> None:
-        """Begin in agreement."""
+        """Start in agreement."""
         self._context = context
         self._differences = 0
         """How often in a row the exchange held another quantity than the books."""
         self._is_frozen = False
-        """They differ for good; the portfolio was told so."""
+        """Whether they differ permanently; the portfolio knows."""
 
     @property
     def has_stayed(self) -> bool:
@@ -28,11 +28,11 @@ class Comparison:
 
     @property
     def is_frozen(self) -> bool:
-        """Tell whether they differ for good."""
+        """Tell whether they differ permanently."""
         return self._is_frozen
 
     def missing(self, venue_position: VenuePosition) -> Decimal:
-        """Return what the exchange holds more than the books; negative is short."""
+        """Return the exchange's quantity minus the books'; signed."""
         return venue_position.signed_qty - self._booked_qty
 
     @property
@@ -41,7 +41,7 @@ class Comparison:
         return ZERO if position is None else position.signed_qty
 
     def compare(self, venue_position: VenuePosition) -> None:
-        """Open nothing while the exchange holds another quantity than the books."""
+        """Open nothing while the exchange holds a different quantity than the books."""
         if not self.missing(venue_position):
             self._thaw()
             return
@@ -50,14 +50,14 @@ class Comparison:
             f"the exchange holds {venue_position.signed_qty:f}, the books say {self._booked_qty:f}"
         )
         self._context.agenda.doubt(text)
-        # An execution may be on its way; only a difference that stays is worth an alarm.
+        # An execution may be in transit; only a lasting difference is worth an alarm.
         if self._differences == ALARMING_DIFFERENCES:
             self._freeze(text)
         if self._is_frozen:
             self._context.agenda.slow_down()
 
     def tell_again(self) -> None:
-        """Tell the portfolio where the asset is frozen."""
+        """Tell the portfolio again if the asset is suspended."""
         if self._is_frozen:
             self._context.actor.tell(PORTFOLIO, ReconcileMismatch(asset=self._context.asset))
 

@@ -1,4 +1,4 @@
-"""The operator's panic: close and cancel, until the exchange has said that nothing is left."""
+"""The operator's panic: close and cancel until the exchange confirms that nothing is left."""
 
 from decimal import Decimal
 
@@ -13,32 +13,32 @@ from domain.trading.positions import Execution, ExecutionKind, VenuePosition
 
 
 class Flattening:
-    """What is still missing until an asset is flat."""
+    """What is still to be done until an asset is flat."""
 
     def __init__(self, context: ExecutionContext, exits: Exits) -> None:
-        """Begin with nothing wanted."""
+        """Start with nothing to do."""
         self._context = context
         self._exits = exits
         self._wanted: Flatten | None = None
-        """Nothing may be open or rest, and the exchange has not said yet that nothing does."""
+        """Whether all must be closed and canceled, and the exchange has not confirmed it yet."""
         self._resting: int | None = None
-        """How many orders rested when that was asked last, whoever sent them; None: not yet."""
+        """Number of resting orders, whoever sent them, at the last query; None: not queried yet."""
         self._has_seen_flat = False
-        """So it was a round ago; what the exchange accepts may take a while to be seen there."""
+        """The same a round ago: what the exchange accepts may take a while to show up."""
 
     @property
     def is_wanted(self) -> bool:
-        """Tell whether nothing may be open or rest."""
+        """Tell whether everything must be closed and canceled."""
         return self._wanted is not None
 
     def takes_over(self, missing: Decimal, venue_position: VenuePosition) -> Execution | None:
-        """Return what makes the books hold what the exchange does; None where no panic wants it.
+        """Return an execution that adds the exchange's surplus to the books; None without a panic.
 
-        What no execution explains could not be closed else: its close would open the opposite.
+        Otherwise an unexplained position could not be closed: its close would open the opposite.
 
         Args:
-            missing: what the exchange holds more than the books, time and again; not 0.
-            venue_position: what it holds.
+            missing: the exchange's quantity minus the books', repeatedly; not 0.
+            venue_position: of the exchange.
         """
         wanted, position, now_ms = self._wanted, self._context.books.position, self._context.now_ms
         price = venue_position.avg_entry_price
@@ -49,7 +49,7 @@ class Flattening:
         return Execution(
             exec_id=f"taken-over-{self._context.asset}-{now_ms}",
             asset=self._context.asset,
-            ts_ms=min(now_ms, wanted.t_ms),  # so that the panic's own close is meant for it
+            ts_ms=min(now_ms, wanted.t_ms),  # so that the panic's own close applies to it
             kind=ExecutionKind.TRADE,
             side=Side.BUY if missing > 0 else Side.SELL,
             qty=abs(missing),
@@ -57,10 +57,10 @@ class Flattening:
         )
 
     def begin(self, wanted: Flatten) -> None:
-        """Ask the exchange what is there, and go on from its answers.
+        """Query the exchange's state, and continue from its answers.
 
-        What is wanted already goes on by itself: told again, as after each restart of anybody, it
-        must not keep the rounds from their end.
+        If it is in progress already, it continues by itself: repeated commands, as after every
+        restart, must not keep the rounds from ending.
         """
         if wanted == self._wanted:
             return
@@ -69,13 +69,13 @@ class Flattening:
         self._context.agenda.begin()
 
     def count_resting(self, resting: int) -> None:
-        """Take note of how many orders rest."""
+        """Note the number of resting orders."""
         self._resting = resting
 
     def go_on(self) -> None:
-        """Close what is open, or tell that the exchange holds nothing of ours any more.
+        """Close what is open, or report that the exchange no longer holds anything of ours.
 
-        The round that ends here has found the books to be the exchange's.
+        The round that ends here has found that the books match the exchange.
         """
         wanted = self._wanted
         if wanted is None:
@@ -98,7 +98,7 @@ class Flattening:
         self._context.agenda.ask_again()
 
     def close(self) -> None:
-        """Close what is open, if a panic wants it and no close is under way."""
+        """Close what is open, if a panic requires it and no close is in progress."""
         if self._wanted is not None and not self._exits.is_wanted:
             self._close(self._wanted)
 

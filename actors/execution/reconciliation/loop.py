@@ -1,7 +1,7 @@
-"""Rounds of questions to the exchange, until it has said what is true.
+"""Rounds of queries to the exchange, until its true state is known.
 
-A round books what happened unseen, settles what is open, and sets the stops right. Its questions
-are asked again where nobody answers; once all are, closes are tried again and a panic goes on.
+A round books missed executions, settles open orders, and corrects the stops. Unanswered queries are
+repeated; once all are answered, closes are retried and a panic continues.
 """
 
 from actors.execution.agenda import NO_ANSWER, Agenda
@@ -12,11 +12,11 @@ from actors.execution.reconciliation.reconciler import Reconciler
 from domain.errors import AccessDeniedError, UnprovenError
 
 MOST_DOUBLINGS = 3
-"""Of the pause between attempts to reach an exchange that does not answer, in a panic."""
+"""Cap of the pause between attempts to reach a silent exchange, in a panic."""
 
 
 class ReconcileLoop:
-    """Puts one question after the other, and ends the round."""
+    """Sends one query after another, and ends the round."""
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class ReconcileLoop:
         exits: Exits,
         flattening: Flattening,
     ) -> None:
-        """Take over the questions of one asset."""
+        """Take over the queries of one asset."""
         self._agenda = agenda
         self._reconciler = reconciler
         self._connectivity = connectivity
@@ -35,17 +35,17 @@ class ReconcileLoop:
         self._flattening = flattening
 
     def finish(self) -> None:
-        """Put all questions at once, where no message can come in between."""
+        """Send all queries at once, when no message can come in between."""
         while self._agenda:
             self._put_next()
 
     def go_on(self) -> None:
-        """Put the question that the message at hand stands for."""
+        """Send the query that the current message stands for."""
         self._agenda.is_called = False
         self._put_next()
 
     def _put_next(self) -> None:
-        """Put the next question; the round ends with the last, or where nobody answers."""
+        """Send the next query; the round ends with the last one, or if nothing answers."""
         question = self._agenda.take()
         if question is None:
             return
@@ -65,7 +65,7 @@ class ReconcileLoop:
         self._agenda.drop(str(error))
         self._connectivity.on_silence(error)
         if isinstance(error, AccessDeniedError):
-            self._agenda.slow_down()  # a denial may pass, and asking often can prolong it
+            self._agenda.slow_down()  # a denial may pass, and frequent queries can prolong it
         elif self._agenda.is_urgent:
             self._agenda.ask_again(min(self._connectivity.silences - 1, MOST_DOUBLINGS))
 
@@ -74,7 +74,7 @@ class ReconcileLoop:
         is_whole, has_doubted = self._agenda.take_whole(), self._agenda.has_doubted
         if not self._agenda.end_round():
             if is_whole and not has_doubted:
-                self._flattening.close()  # as long as news come, another round follows each
+                self._flattening.close()  # while updates keep coming, another round follows each
             return
         self._exits.retry()
         if is_whole and not self._agenda.has_doubted:

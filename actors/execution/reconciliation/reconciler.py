@@ -1,4 +1,4 @@
-"""What the exchange is asked, and what follows from its answers."""
+"""The queries to the exchange, and what follows from its answers."""
 
 from collections import Counter
 
@@ -23,13 +23,13 @@ from domain.trading.recovery import recognized
 
 _UNEXPLAINED = (None, ExitReason.EXTERNAL)
 ORDERS_EVERY = 10
-"""Every so many timed rounds the exchange is asked what rests there."""
+"""Number of routine rounds per query of resting orders."""
 MOST_MISSES = 60
-"""So often an order's executions are waited for before what the exchange holds has to do."""
+"""Rounds to wait for an order's executions before the exchange's position must suffice."""
 
 
 class Reconciler:
-    """One method a question."""
+    """One method per query."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Reconciler:
         comparison: Comparison,
         flattening: Flattening,
     ) -> None:
-        """Begin with nobody's orders told."""
+        """Start without reported foreign orders."""
         self._context = context
         self._orders = orders
         self._entries = entries
@@ -51,16 +51,16 @@ class Reconciler:
         self._comparison = comparison
         self._flattening = flattening
         self._foreign: set[str] = set()
-        """Orders of others that were told."""
+        """Foreign orders already reported."""
         self._arrivals = ReorderBuffer()
         self._missed: Counter[str] = Counter()
-        """How often the executions of an order that has filled were not there to be read."""
+        """How often the executions of a filled order could not be read yet."""
 
     def put(self, question: Question) -> None:
-        """Put a question, and do what follows from its answer.
+        """Send a query, and process its answer.
 
         Raises:
-            UnavailableError, AccessDeniedError, BadDataError: it has to be asked again.
+            UnavailableError, AccessDeniedError, BadDataError: it has to be repeated.
         """
         match question:
             case Begin():
@@ -83,13 +83,13 @@ class Reconciler:
                 self._stops.set_newest(levels)
 
     def _begin(self, begun: Begin) -> None:
-        """Plan a round: what happened, what rests, what is held; then put its first question."""
+        """Plan a round: executions, resting orders, position; then send its first query."""
         for execution in self._arrivals.overdue():
             self.book(execution)
         is_listed = begun.number % ORDERS_EVERY == 0
         questions: list[Question] = []
         if self._context.books.position is not None and not begun.is_routine:
-            questions.append(Ask.STOPS)  # a missing stop is what cannot wait
+            questions.append(Ask.STOPS)  # a missing stop cannot wait
         questions.append(Ask.EXECUTIONS)
         if self._flattening.is_wanted or not begun.is_routine or is_listed:
             questions.append(Ask.RESTING)
@@ -98,9 +98,9 @@ class Reconciler:
         self.put(first)
 
     def hear(self, execution: Execution) -> None:
-        """Book an execution that was told, or ask, where it says of no order why it was.
+        """Book a pushed execution, or query the exchange if it names no order.
 
-        Booked under no order, one of ours would stand as somebody else's for ever.
+        Booked without its order, one of ours would count as someone else's forever.
         """
         books = self._context.books
         if books.has_booked(execution.exec_id):
@@ -117,7 +117,7 @@ class Reconciler:
             self._context.agenda.begin()
 
     def book(self, execution: Execution) -> None:
-        """Book an execution, and see to the stops of what it has opened."""
+        """Book an execution, and check the stops of what it has opened."""
         is_lost = self._context.books.lacks_order(execution)
         if self._orders.book(self._recognized(execution)):
             self._context.agenda.ask(Ask.STOPS)
@@ -125,7 +125,7 @@ class Reconciler:
             self.tell_lost()
 
     def tell_lost(self) -> None:
-        """Tell the portfolio of the newest order of ours that the journal lacks."""
+        """Tell the portfolio about the newest of our orders that the journal lacks."""
         lost = self._context.books.newest_lost
         if lost is not None and lost.client_order_id is not None:
             outdated = JournalOutdated(
@@ -143,25 +143,25 @@ class Reconciler:
         self._stops.protect(venue_position, is_explained=not self._comparison.has_stayed)
 
     def _ask_executions(self) -> None:
-        """Book what happened unseen, then ask what became of each order that it does not end."""
+        """Book missed executions, then look up each order that they do not complete."""
         self._book_unseen()
         under_way = self._context.books.under_way()
         self._context.agenda.ask_first(*(LookUp(order.client_order_id) for order in under_way))
 
     def _book_unseen(self) -> None:
-        """Book what the exchange lists, and doubt a list that lacks what an order has filled."""
+        """Book what the exchange lists, and doubt a list that lacks a known fill."""
         context = self._context
         listed = context.exchange.executions(context.asset, context.books.since_ms(context.now_ms))
         for execution in self._arrivals.merge(listed):
             self.book(execution)
         if self._arrivals.are_waiting:
             context.agenda.doubt("an execution was reported that is not listed yet")
-        # Else an asset that rests for weeks would be asked about all of them each time.
+        # Otherwise an asset idle for weeks would query all of them each time.
         context.books.note_heard(context.now_ms)
         for order in context.books.unexplained():
             order_id = order.client_order_id
             self._missed[order_id] += 1
-            # A list may lag; one that never shows it must not hold the asset for ever.
+            # A list may lag; one that never shows the fill must not block the asset forever.
             if self._missed[order_id] <= MOST_MISSES:
                 context.agenda.doubt(f"{order_id} has filled, its executions are not listed yet")
 
@@ -183,9 +183,9 @@ class Reconciler:
             self._exits.go_on_after(self._orders.send(order.intent))
 
     def _ask_resting(self) -> None:
-        """Cancel what rests under an id of ours and is not ours to rest; leave others alone.
+        """Cancel resting orders with our ids that should not be there; leave others alone.
 
-        In a panic nothing is left: what rests could open a position after it.
+        In a panic all are canceled: a resting order could open a position after it.
         """
         found = self._context.exchange.open_orders(self._context.asset)
         self._flattening.count_resting(len(found))
@@ -225,7 +225,7 @@ class Reconciler:
         self._stops.protect(venue_position, is_explained=not self._comparison.has_stayed)
 
     def _take_over(self, venue_position: VenuePosition) -> None:
-        """In a panic, book what the exchange holds and no execution explains, so that it closes."""
+        """In a panic, book an unexplained position of the exchange, so that it is closed."""
         taken = self._flattening.takes_over(
             self._comparison.missing(venue_position), venue_position
         )

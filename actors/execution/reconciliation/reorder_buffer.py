@@ -1,33 +1,33 @@
-"""Executions that were told, until the exchange's list says what happened before them."""
+"""Buffers pushed executions until the exchange's list shows what happened before them."""
 
 from collections.abc import Sequence
 
 from domain.trading.positions import Execution
 
 MOST_ROUNDS = 5
-"""So often the list is waited for, before what was told is booked without it."""
+"""Number of rounds to wait for the list before pushed executions are booked without it."""
 
 
 class ReorderBuffer:
-    """Keeps what was told in the order in which it happened.
+    """Keeps pushed executions in the order in which they happened.
 
-    What nobody explains is booked as the list has it, and all that happened after it is booked
-    after it: the same fills in another order have another average price, and another profit.
+    Unexplained executions are booked as in the list, and later ones after them: the same fills in
+    another order have a different average price, and a different profit.
     """
 
     def __init__(self) -> None:
-        """Begin with nothing that waits."""
+        """Start empty."""
         self._waiting: dict[str, Execution] = {}
         self._unexplained: set[str] = set()
         self._rounds = 0
 
     @property
     def are_waiting(self) -> bool:
-        """Tell whether something was told that is not booked."""
+        """Tell whether a pushed execution is not booked yet."""
         return bool(self._waiting)
 
     def take(self, execution: Execution, *, is_explained: bool) -> bool:
-        """Tell whether an execution can be booked as it was told; else it waits for the list."""
+        """Tell whether an execution can be booked as pushed; otherwise it waits for the list."""
         if is_explained and not self._waiting:
             return True
         if not self._waiting:
@@ -38,11 +38,11 @@ class ReorderBuffer:
         return False
 
     def overdue(self) -> list[Execution]:
-        """Return at the begin of a round what is booked without the list, oldest first."""
+        """Return, at the start of a round, what is to be booked without the list, oldest first."""
         self._rounds += 1
         if not self._waiting or self._rounds <= MOST_ROUNDS:
             return []
-        # The list will show what nobody explains, however late.
+        # The list will show unexplained executions, however late.
         self._waiting = {
             exec_id: execution
             for exec_id, execution in self._waiting.items()
@@ -51,10 +51,10 @@ class ReorderBuffer:
         return self._release([])
 
     def merge(self, listed: Sequence[Execution]) -> list[Execution]:
-        """Return what can be booked of a list and of what was told, oldest first.
+        """Return what can be booked from a list and from pushed executions, oldest first.
 
         Args:
-            listed: oldest first. It may lag: what is younger than one that it lacks has to wait.
+            listed: oldest first. It may lag: anything newer than one that it lacks has to wait.
         """
         lacking = self._unexplained - {execution.exec_id for execution in listed}
         if lacking:

@@ -1,4 +1,4 @@
-"""The prices that an execution has not dealt with yet: their span, in one message."""
+"""The prices that an execution has not processed yet: their span, in one message."""
 
 import threading
 from decimal import Decimal
@@ -7,10 +7,10 @@ from actors.messages import PriceSeen
 
 
 class PriceSpan:
-    """Widens with each price until the actor has taken it. Safe from any thread."""
+    """Widens with each price until the actor has taken it. Thread-safe."""
 
     def __init__(self) -> None:
-        """Begin with no price."""
+        """Start without a price."""
         self._lock = threading.Lock()
         self._newest: PriceSeen | None = None
         self._last_price: Decimal | None = None
@@ -20,12 +20,12 @@ class PriceSpan:
         return last_price == self._last_price
 
     def forget(self) -> None:
-        """Begin anew: what came before the next price does not count."""
+        """Start over: earlier prices no longer count."""
         with self._lock:
             self._newest = self._last_price = None
 
     def spanned(self, asset: str, ts_ms: int, last_price: Decimal) -> PriceSeen:
-        """Return a message that spans a price and those that were not taken yet."""
+        """Return a message that spans a price and those not taken yet."""
         with self._lock:
             before, self._last_price = self._newest, last_price
             self._newest = PriceSeen(
@@ -39,7 +39,7 @@ class PriceSpan:
             return self._newest
 
     def taken(self, message: PriceSeen) -> None:
-        """Take note that the actor deals with a message: the span begins anew."""
+        """Note that the actor has taken a message: the span starts over."""
         with self._lock:
             if self._newest is message:
                 self._newest = None

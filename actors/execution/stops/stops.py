@@ -1,4 +1,4 @@
-"""The stops of the open position: at the exchange, where its average entry price puts them."""
+"""The stops of the open position at the exchange, based on its average entry price."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -19,14 +19,14 @@ from domain.trading.sizing import ProtectiveLevels, protective_levels
 from domain.trading.trailing import StopState, is_passed, is_tighter
 
 _LATEST_ARRIVAL_MS = 6_000
-"""A request is signed for five seconds, and the clocks may differ a little."""
+"""How long a request may arrive late: it is signed for five seconds, and clocks differ a little."""
 
 
 class Stops:
-    """Sets what is missing, moves what trails, and closes what cannot be protected."""
+    """Sets missing stops, moves trailing ones, and closes positions that cannot be protected."""
 
     def __init__(self, context: ExecutionContext, exits: Exits, clock: Clock) -> None:
-        """Begin with a protected position."""
+        """Start with a protected position."""
         self._context = context
         self._exits = exits
         self._clock = clock
@@ -34,35 +34,35 @@ class Stops:
         self._unprotected_since_ms: int | None = None
         """Since when the open position has no stop loss at the exchange."""
         self._stop_loss: Decimal | None = None
-        """Where the exchange said last that it stands."""
+        """Level of the stop last reported by the exchange."""
         self._confirmed_ms: int | None = None
-        """When it said so."""
+        """When it was reported."""
         self._last_price: Decimal | None = None
-        """The newest price while a trailing stop stands."""
+        """The newest price while there is a trailing stop."""
         self._mark_price: Decimal | None = None
         self._beyond_since_ms: int | None = None
-        """Since when the price is beyond it while the position stands."""
+        """Since when the price has been beyond it while the position is still open."""
         self._is_beyond_told = False
         self._limit_ms = context.rules.risk.unprotected_position_ms
         self._amended_ms = 0
-        """When a trailing stop was moved last at the exchange."""
+        """When a trailing stop was last moved at the exchange."""
         self._unanswered_until_ms = 0
-        """Until then a request to set them that had no answer may still arrive."""
+        """Until when an unanswered request to set them may still arrive."""
         self._due: Timer | None = None
-        """Moves the stop to a level that came too early after the one before."""
+        """Moves the stop to a level that came too soon after the previous one."""
 
     @property
     def is_unprotected(self) -> bool:
-        """Tell whether the open position had no stop at the exchange when it was looked at."""
+        """Tell whether the open position had no stop at the exchange at the last check."""
         return self._unprotected_since_ms is not None
 
     @property
     def is_trailing(self) -> bool:
-        """Tell whether a position is open whose stop trails."""
+        """Tell whether a position with a trailing stop is open."""
         return self._trailing() is not None
 
     def snapshot(self) -> StopSnapshot | None:
-        """Return what is known of the stop; None where nothing is open."""
+        """Return what is known about the stop; None without a position."""
         position = self._context.books.position
         if position is None:
             return None
@@ -76,18 +76,18 @@ class Stops:
         )
 
     def named(self, execution: Execution) -> Execution:
-        """Return a fill at the stop loss with the reason that the facts give it."""
+        """Return a fill at the stop loss with its reason according to the facts."""
         return self._trail.named(execution, self._stop_loss)
 
     def protect(self, venue_position: VenuePosition, *, is_explained: bool) -> None:
-        """Have both stops stand at the exchange where they belong.
+        """Make sure that both stops are set at the exchange where they belong.
 
-        They belong where the average entry price puts them; a trailing stop where it was moved
-        to since. One that somebody tightened at the exchange is kept.
+        They are based on the average entry price; a trailing stop belongs where it was moved
+        since. One that someone tightened at the exchange is kept.
 
         Args:
-            venue_position: what the exchange holds.
-            is_explained: the books hold the same, or may soon; else it stays a difference.
+            venue_position: of the exchange.
+            is_explained: whether the books hold the same, or may soon; otherwise they differ.
         """
         self._see(venue_position.stop_loss)
         if not venue_position.signed_qty:
@@ -106,15 +106,15 @@ class Stops:
             self._context.agenda.ask_first(Ask.MOVE_STOP if is_raise else SetStops(wanted))
 
     def set_newest(self, wanted: ProtectiveLevels) -> None:
-        """Set both stops; where the books explain the position, as they are wanted by now.
+        """Set both stops; if the books explain the position, to their current levels.
 
-        A trailing stop may have moved since the question was put: it must not be loosened.
+        A trailing stop may have moved since the query was sent: it must not be loosened.
         """
         position = self._context.books.position
         self._set(wanted if position is None else self._levels(position, self._stop_loss))
 
     def _see(self, stop_loss: Decimal | None) -> None:
-        """Take note of where the exchange says that the stop stands."""
+        """Note the level of the stop reported by the exchange."""
         self._stop_loss = stop_loss
         self._confirmed_ms = None if stop_loss is None else self._context.now_ms
         position = self._trailing()
@@ -129,7 +129,7 @@ class Stops:
     def _wanted(
         self, venue_position: VenuePosition, *, is_explained: bool
     ) -> ProtectiveLevels | None:
-        """Return where the stops belong; None where nobody can know."""
+        """Return where the stops belong; None if unknown."""
         position = self._context.books.position
         if position is None:
             return None if is_explained else self._wanted_unexplained(venue_position)
@@ -141,8 +141,8 @@ class Stops:
     def _levels(self, position: Position, standing: Decimal | None) -> ProtectiveLevels:
         """Return where both stops belong.
 
-        A position opened by hand is not closed. Where the price has passed its stop already, and
-        none stands, it gets one at the same distance from the mark price.
+        A position opened by hand is not closed. If the price has already passed its stop, and none
+        is set, it gets one at the same distance from the mark price.
         """
         levels, mark = self._trail.state(position).levels, self._mark_price
         is_late = mark is not None and is_passed(mark, levels.stop_loss, position.side)
@@ -156,7 +156,7 @@ class Stops:
         return replace(levels, stop_loss=standing)
 
     def _kept(self, position: Position, standing: Decimal, best: Decimal | None) -> StopState:
-        """Return the state of a trailing stop that keeps what is tighter at the exchange."""
+        """Return the state of a trailing stop, keeping a tighter one at the exchange."""
         state = self._trail.state(position)
         is_ours = self._trail.is_known(position, standing)
         if is_ours or not is_tighter(standing, state.levels.stop_loss, position.side):
@@ -167,10 +167,9 @@ class Stops:
         return self._trail.adopt(position, standing, best=best)
 
     def _wanted_unexplained(self, venue_position: VenuePosition) -> ProtectiveLevels | None:
-        """Return where the stops of a position belong that the books do not explain.
+        """Return where the stops of an unexplained position belong.
 
-        It gets a stop like any other, once its stop is missing; a stop that somebody set for it
-        is left alone.
+        It gets a stop like any other if it has none; a stop that someone set is left alone.
         """
         entry_price = venue_position.avg_entry_price
         if venue_position.stop_loss is not None or entry_price is None:
@@ -180,10 +179,10 @@ class Stops:
         return protective_levels(entry_price, side, asset.stops, asset.instrument)
 
     def watch(self, mark_price: Decimal) -> None:
-        """Look after a stop that the price has passed, and that has closed nothing.
+        """Watch for a stop that the price has passed without closing the position.
 
-        It is a market order on the last price, so that moments pass, and the mark price is another
-        one. What lasts longer is asked about, and told.
+        It triggers a market order on the last price, which takes moments, and the mark price
+        differs. If it lasts longer, the exchange is queried, and an alarm raised.
         """
         self._mark_price = mark_price
         position, level = self._context.books.position, self._stop_loss
@@ -206,7 +205,7 @@ class Stops:
             self._context.agenda.begin()
 
     def follow(self, seen: PriceSeen) -> None:
-        """Move the stop behind the best price (multi-pair 4.4)."""
+        """Trail the stop behind the best price (multi-pair 4.4)."""
         position = self._trailing()
         if position is None or seen.ts_ms < position.opened_ms:
             return
@@ -215,14 +214,14 @@ class Stops:
         self.move()
 
     def adopt(self, seen: StopSeen) -> None:
-        """Take over a stop that the exchange itself has moved behind the best price."""
+        """Take over a stop that the exchange itself has trailed."""
         position = self._trailing()
         if position is not None:
             self._trail.adopt(position, seen.stop_loss, best=seen.best, ts_ms=seen.ts_ms)
             self._see(seen.stop_loss)
 
     def move(self) -> None:
-        """Move a trailing stop to its newest level, at most so often, or close what has passed it.
+        """Move a trailing stop to its newest level, at most so often, or close if it was passed.
 
         One that is missing at the exchange is set by the next round.
         """
@@ -244,11 +243,11 @@ class Stops:
             self._set(wanted)
 
     def _is_raise(self, wanted: ProtectiveLevels) -> bool:
-        """Tell whether levels tighten a trailing stop that stands."""
+        """Tell whether levels tighten an existing trailing stop."""
         return self._has_moved and self._is_tighter(wanted)
 
     def _is_tighter(self, wanted: ProtectiveLevels) -> bool:
-        """Tell whether levels tighten the stop that stands."""
+        """Tell whether levels tighten the existing stop."""
         position, standing = self._context.books.position, self._stop_loss
         return (
             position is not None
@@ -269,12 +268,12 @@ class Stops:
         )
 
     def close(self) -> None:
-        """Let go of the timer."""
+        """Cancel the timer."""
         if self._due is not None:
             self._due.cancel()
 
     def _close_passed(self) -> None:
-        """Close a position whose stop the price has passed before it could stand there."""
+        """Close a position whose stop the price passed before it could be set."""
         if self._exits.is_wanted:
             return
         self._exits.close(
@@ -292,7 +291,7 @@ class Stops:
                 self._context.asset, wanted, self._context.is_ours
             )
         except StopPassedError as error:
-            # One that came with the order may stand far away, where a gap has filled it.
+            # A stop attached to the order may be far away, if a gap filled the order.
             if self._is_tighter(wanted):
                 self._close_passed()
             if not self._exits.is_wanted:
@@ -307,14 +306,14 @@ class Stops:
             if stands:
                 self._note_set(wanted)
             else:
-                self._context.agenda.ask_again()  # its end is not told yet
+                self._context.agenda.ask_again()  # its end is not reported yet
 
     def _fail(self, error: Exception) -> None:
         self._context.agenda.fail(f"the stops could not be set: {error}")
         self._close_if_unprotected()
 
     def _note_set(self, levels: ProtectiveLevels) -> None:
-        # A stop that is not seen yet right after its entry is no danger, and no news.
+        # A stop that is not visible yet right after its entry is neither dangerous nor unexpected.
         if self._stands_long():
             self._tell_unprotected(is_set_again=True)
         self._unprotected_since_ms = None
@@ -329,7 +328,7 @@ class Stops:
         return now_ms - opened_ms >= self._limit_ms
 
     def _close_if_unprotected(self) -> None:
-        """Close a position that stands without a stop for too long, since none can be set."""
+        """Close a position that has been without a stop for too long because none can be set."""
         since_ms = self._unprotected_since_ms
         if since_ms is None or self._context.now_ms - since_ms < self._limit_ms:
             return

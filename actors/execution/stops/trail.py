@@ -1,4 +1,4 @@
-"""The trailing stop of the open position: where it belongs, and each move as a stored fact."""
+"""The trailing stop of the open position: its level, and each move as a stored fact."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -21,29 +21,29 @@ from domain.trading.trailing import (
 class Trail:
     """The stop state of one asset; it belongs to the position, and is rebuilt from facts.
 
-    A move is stored before the exchange is asked for it, and again once the exchange has confirmed
-    it: only then a fill at the stop is named after it.
+    A move is stored before it is sent to the exchange, and again once the exchange has confirmed
+    it: only then is a fill at the stop attributed to it.
     """
 
     def __init__(self, context: ExecutionContext) -> None:
-        """Know of no position yet."""
+        """Start without a position."""
         self._context = context
         self._state: StopState | None = None
         self._position: Position | None = None
-        """Whose state it is."""
+        """The position that the state belongs to."""
         self._moved: StopMoved | None = None
         """Its newest stored move."""
         self._placed: set[Decimal] = set()
-        """Levels at which this incarnation has put the stop of the position."""
+        """Levels at which this incarnation has set the stop of the position."""
         self._unasked: set[Decimal] = set()
-        """Levels of its moves that cannot stand: no request for them may have been accepted."""
+        """Levels of its moves that cannot be in force: no request can have been accepted."""
 
     def is_trailing(self, position: Position) -> bool:
-        """Tell whether a position was opened by us under a trailing stop."""
+        """Tell whether we opened a position with a trailing stop."""
         return position.terms is not None and position.terms.stops.trail_fraction is not None
 
     def state(self, position: Position) -> StopState:
-        """Return where the stop of the open position belongs."""
+        """Return the state of the open position's stop."""
         before, state = self._position, self._state
         self._position = position
         if state is None or before is None or before.opened_ms != position.opened_ms:
@@ -66,11 +66,11 @@ class Trail:
         return replace(state.tightened(moved.stop_loss), best=moved.best)
 
     def follow(self, position: Position, seen: PriceSeen) -> StopState:
-        """Return the state after prices of the asset; a move is stored before it is returned."""
+        """Return the state after new prices; a move is stored before it is returned."""
         before = self.state(position)
         instrument = self._context.rules.asset(position.asset).instrument
         favourable = seen.high if position.side is Side.BUY else seen.low
-        # A span that began before the entry counts with its end alone.
+        # Of a span that began before the entry only the end counts.
         price = favourable if seen.since_ms >= position.opened_ms else seen.last_price
         self._state = follow(before, price, policy_of(position, self._context.rules), instrument)
         if self._state.levels != before.levels:
@@ -79,7 +79,7 @@ class Trail:
         return self._state
 
     def _ordered(self, position: Position) -> Decimal | None:
-        """Return the stop that the order of the entry brought along."""
+        """Return the stop attached to the entry order."""
         if position.decided_ms is None:
             return None
         order_id = client_order_id(position.asset, position.decided_ms, Purpose.ENTRY, 1)
@@ -87,18 +87,18 @@ class Trail:
         return None if entry is None else entry.intent.request.stop_loss
 
     def is_known(self, position: Position, stop_loss: Decimal) -> bool:
-        """Tell whether a level that stands at the exchange is one that we have put there."""
+        """Tell whether a level at the exchange is one that we have set."""
         self.state(position)
         return stop_loss in self._placed or stop_loss == self._ordered(position)
 
     def place(self, position: Position, stop_loss: Decimal) -> None:
-        """Take note that we have put the stop there."""
+        """Note that we have set the stop there."""
         self.state(position)
         self._placed.add(stop_loss)
         self._unasked.discard(stop_loss)
 
     def may_stand(self, stop_loss: Decimal) -> None:
-        """Take note that we asked to put the stop there, and that nobody knows the outcome."""
+        """Note that we requested the stop there, with an unknown outcome."""
         self._unasked.discard(stop_loss)
 
     def adopt(
@@ -109,7 +109,7 @@ class Trail:
         best: Decimal | None = None,
         ts_ms: int | None = None,
     ) -> StopState:
-        """Return the state with a stop that stands at the exchange, unless it is looser."""
+        """Return the state with the exchange's stop, unless that is looser."""
         state = self.state(position)
         if not is_tighter(stop_loss, state.levels.stop_loss, position.side):
             return state
@@ -122,7 +122,7 @@ class Trail:
         return state
 
     def confirm(self, position: Position, stop_loss: Decimal) -> None:
-        """Take note that a level stands at the exchange; a moved one is stored as confirmed."""
+        """Note that a level is in force at the exchange; a moved one is stored as confirmed."""
         state, moved = self.state(position), self._moved
         if (
             moved is not None
@@ -132,14 +132,14 @@ class Trail:
             self._store(position, moved.ts_ms, confirmed_ms=self._context.now_ms)
 
     def named(self, execution: Execution, standing: Decimal | None) -> Execution:
-        """Return a fill at the stop loss with the reason that the facts give it (4.3).
+        """Return a fill at the stop loss with its reason according to the facts (4.3).
 
-        Whether any move that was asked for stood at the fill, its price tells: it lies nearest to
-        that one, and not to where the stop stood unmoved.
+        Its price tells whether a requested move was in force at the fill: it is then nearest to
+        that level, not to the unmoved stop.
 
         Args:
-            execution: of the exchange's own.
-            standing: where it said last that the stop stands; None where it did not.
+            execution: made by the exchange itself.
+            standing: level of the stop last reported by the exchange; None: not reported.
         """
         position = self._context.books.position
         is_stop = execution.reason is ExitReason.STOP_LOSS and execution.client_order_id is None
@@ -158,21 +158,21 @@ class Trail:
         self, position: Position, execution: Execution, standing: Decimal | None
     ) -> bool:
         price, asked = execution.price, self._asked(position, execution.ts_ms)
-        # Where it stood unmoved: by the average entry price, by the entry's order, by the exchange.
+        # The unmoved stop: by the average entry price, by the entry order, by the exchange.
         first = first_stop(position, self._context.rules).levels.stop_loss
         unmoved = [level for level in (first, self._ordered(position), standing) if level]
         levels = [*asked, *unmoved]
-        # A stop fills at its level or slips beyond it, so that a level behind the price was not it.
+        # A stop fills at its level or beyond it, so levels behind the price are excluded.
         reached = [level for level in levels if not is_tighter(price, level, position.side)]
         nearest = min(reached or levels, key=lambda level: abs(price - level))
         return nearest in asked
 
     def _asked(self, position: Position, before_ms: int) -> list[Decimal]:
-        """Return each level that a request before may have moved the stop to, in their order."""
+        """Return each level that an earlier request may have moved the stop to, in order."""
         stored = self._context.journal.stop_moves(position.asset, position.opened_ms)
         moves = [*stored, *self._context.backlog.waiting(StopMoved)]
         of_position = [moved for moved in moves if moved.opened_ms == position.opened_ms]
-        # News of a fill may come after prices that moved what was gone already.
+        # The update of a fill may come after prices that moved a stop already gone.
         return [
             moved.stop_loss
             for moved in of_position
@@ -198,10 +198,10 @@ class Trail:
         self._context.backlog.store(self._moved, outlives=self._is_first(self._moved))
 
     def _is_first(self, moved: StopMoved) -> bool:
-        """Tell whether a kill would forget that the stop of the position has moved at all.
+        """Tell whether a kill would lose the fact that the position's stop has moved at all.
 
-        While the journal refuses, the reserve keeps one move of a position, and no more: it has
-        room for closes first. The exchange says where the stop stands by now.
+        While the journal refuses, the reserve keeps only one move per position: its room is for
+        closes first. The exchange knows the current level of the stop.
         """
         waiting = self._context.backlog.waiting(StopMoved)
         return all(before.opened_ms != moved.opened_ms for before in waiting)

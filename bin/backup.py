@@ -68,7 +68,7 @@ def restore(
     to_dir: Annotated[Path | None, typer.Option(help="Instead of --run-dir.")] = None,
     backup: Annotated[str | None, typer.Option(metavar="NAME", help="Default: the newest.")] = None,
 ) -> None:
-    """Restore a journal to where there is none; a run then opens nothing until rearm."""
+    """Restore a journal into a place without one; a run then opens nothing until rearm."""
     with one_line(_CODES):
         done = _run["of"].restore(to_dir, read_until(to), backup)
         Screen().print(restored_text(done), highlight=False, soft_wrap=True)

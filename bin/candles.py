@@ -140,7 +140,7 @@ def instruments(
 
 @contextmanager
 def _told(url: str, and_then: str) -> Iterator[None]:
-    """End with one line where something is wrong; it says what follows of what was not done."""
+    """Exit with one line on an error; the line says what was not done."""
     code, text = FOUND_OR_GAVE_UP, "stopped"
     try:
         with one_line():

@@ -1,4 +1,4 @@
-"""The command `bin/check`: whether a run would start, and what stands in its way."""
+"""The command `bin/check`: whether a run would start, and what prevents it."""
 
 from pathlib import Path
 from typing import Annotated

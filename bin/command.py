@@ -1,4 +1,4 @@
-"""How a command starts, under the name by which people call it."""
+"""How a command of bin/ starts, under the name that the user types."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -27,8 +27,8 @@ SettingsFile = Annotated[
 def start(main: Callable[..., Any] | typer.Typer, name: str) -> None:
     """Run a command of this folder; its help calls it bin/NAME, not by Python's module.
 
-    An argument that cannot be printed is refused: no file, asset or id is called so, and whatever
-    names it in an error would write it to the terminal.
+    An argument that cannot be printed is refused: no file, asset or id has such a name, and an
+    error that quotes it would write it to the terminal.
     """
     for argument in sys.argv[1:]:
         if not argument.isprintable():

@@ -14,7 +14,7 @@ from infra.operator.terminal.completion import SHELLS, Completed, script
 
 _ROOT = Path(__file__).resolve().parents[1]
 _STARTS = re.compile(r"-m ([\w.]+)")
-"""The module that a script of bin/ hands over to."""
+"""The module that a script of bin/ runs."""
 _OTHERS = {
     "bench": Completed(options=("--candles", "--compare", "--json", "--peers", "--help")),
     "docs": Completed(words=("build", "serve", "configuration"), options=("--help",)),
@@ -40,7 +40,7 @@ def _command(name: str) -> Completed:
     (module_name,) = _STARTS.findall((_ROOT / "bin" / name).read_text(encoding="utf-8"))
     try:
         module = import_module(module_name)
-    except ImportError:  # what tests alone need is not installed where the system runs
+    except ImportError:  # packages that only tests need are not installed in production
         return Completed(options=("--help",))
     main = getattr(module, "app", None) or module.main
     return completed(typer.main.get_command(application(main, name)), name)

@@ -35,7 +35,7 @@ _EXIT: dict[str, int] = {
     NOTHING_RUNS: NOT_RUNNING,
 }
 _OF_FACTS = (CommandName.PORTFOLIO, CommandName.PERFORMANCE)
-"""What is answered from the journal where nothing runs any more."""
+"""Commands that are answered from the journal if the run has ended."""
 
 app = typer.Typer(
     cls=OptionsAnywhere,
@@ -53,7 +53,7 @@ class _Options:
     directory: Path = VAR / "sim"
     is_json: bool = False
     places: tuple[Path, ...] = ()
-    """Where all systems are asked; empty: one is."""
+    """Directories of all systems to ask; empty: ask one system."""
 
 
 _options = _Options()
@@ -182,8 +182,8 @@ def _told(answer: Any) -> typer.Exit:
 
 
 def _answer_of_ended(name: CommandName, argument: str) -> typer.Exit:
-    """Answer from the journal of a run that is over."""
-    # It brings half of the program with it, which no other command needs.
+    """Answer from the journal of a run that has ended."""
+    # It imports half of the program, which no other command needs.
     from bin.bootstrap.finished_run import answer_of_ended  # noqa: PLC0415
 
     try:

@@ -61,7 +61,7 @@ def main(
 ) -> None:
     """Run the trading system and show what it is doing."""
     screen = Screen(stderr=True)
-    # After a journal's error the same start may do in a while, and a service manager tries it.
+    # After a journal error the same start may work later, and a service manager retries it.
     with one_line({**MISUSED, JournalError: FAILED}):
         said = None if mode is None else read_mode(mode)
         over_sockets = is_stepped(said, candles, speed, drill)

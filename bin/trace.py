@@ -39,7 +39,7 @@ from infra.trace.recording import trace_directory
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 _WIDTH_OF_A_FILE = 160
-"""Where the output is no terminal, and nobody has said how wide it is."""
+"""Width of the output if it is not a terminal and COLUMNS is not set."""
 
 screen = Screen(
     soft_wrap=True,

@@ -41,7 +41,7 @@ def main(
         for directory in directories:
             if not directory.is_dir():
                 raise ConfigError(f"{directory}: no such run directory; name it with --run-dir")
-        # Without the environment and .env, which hold keys.
+        # Not from the environment or .env, which hold keys.
         found = load_settings(settings, environ={}, dotenv=None).web
         if port is not None:
             found = found.model_copy(update={"port": port})

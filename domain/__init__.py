@@ -1,1 +1,1 @@
-"""The ground floor: the rules of trading, pure. No I/O, no clock, no randomness, no threads."""
+"""The rules of trading, pure: no I/O, no clock, no randomness, no threads."""

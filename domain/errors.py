@@ -1,4 +1,4 @@
-"""The failures a reader must tell apart, by what to do next."""
+"""The errors that are told apart, by what to do next."""
 
 
 class TradingError(Exception):
@@ -6,7 +6,7 @@ class TradingError(Exception):
 
 
 class ConfigError(TradingError):
-    """The user's settings or command are wrong: say all of it and exit."""
+    """The user's settings or command are wrong: report every mistake and exit."""
 
 
 class BadDataError(TradingError):
@@ -50,7 +50,7 @@ class RightLostError(FencedError):
 
 
 class StaleApprovalError(TradingError):
-    """An entry was granted before a protection fired: nothing was stored, nothing is sent."""
+    """An entry was approved before a protection fired: nothing was stored, nothing is sent."""
 
 
 class JournalError(TradingError):
@@ -58,4 +58,4 @@ class JournalError(TradingError):
 
 
 class StrategyError(TradingError):
-    """A strategy of the user's own failed, or broke its contract: trade its assets no more."""
+    """A user's own strategy failed, or broke its contract: stop trading its assets."""

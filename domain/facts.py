@@ -1,4 +1,4 @@
-"""The facts: what is stored, once and for ever. All else is derived from them.
+"""The facts: what is stored once and never changed. Everything else is derived from them.
 
 Facts have one sequence over all kinds; a fact's number in it is its `fact_id`.
 """
@@ -41,7 +41,7 @@ Fact = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredExecution:
-    """An execution with its number."""
+    """An execution with its `fact_id`."""
 
     fact_id: int
     execution: Execution
@@ -58,7 +58,7 @@ class KeptFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateChange:
-    """Two equity samples in a row between which the protection changed."""
+    """Two consecutive equity samples between which the protection changed."""
 
     before: ProtectionState
     after: ProtectionState
@@ -66,7 +66,7 @@ class StateChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredNews:
-    """A fact that people hear of, with its number."""
+    """A fact that notices are made of, with its `fact_id`."""
 
     fact_id: int
     fact: Execution | Trade | OrderUpdate | Decision | StateChange | SettingsChanged

@@ -1,4 +1,4 @@
-"""Quick constructors for frozen dataclasses of which each close or fill makes several."""
+"""Fast constructors for frozen dataclasses that are created several times per close or fill."""
 
 from dataclasses import MISSING, Field, fields
 from typing import Any, TypeVar

@@ -1,7 +1,7 @@
 """The numbers of the strategy, as the domain uses them.
 
 Settings are read and checked in `infra/settings`, which fills these values once; nothing here
-has a default, so that each default stands in one place: `settings.yaml`.
+has a default, so that each default is in one place: `settings.yaml`.
 Fractions are fractions: 0.07 is seven percent. Money and prices are USDT.
 """
 
@@ -38,7 +38,7 @@ class StopPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryTerms:
-    """Under what a position is opened, and stays until it is flat, whatever the settings say."""
+    """Terms that a position keeps from its opening until it is flat, whatever the settings say."""
 
     strategy: StrategySpec
     stops: StopPolicy
@@ -46,11 +46,11 @@ class EntryTerms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskRules:
-    """What a position may lose (section 5)."""
+    """How much a position may lose (section 5)."""
 
     unprotected_position_ms: int
     trail_interval_ms: int
-    """Pause between two moves of a trailing stop at the exchange, at least."""
+    """Least time between two moves of a trailing stop at the exchange."""
     volatility_sizing: bool
     volatility_target: float
     """Standard deviation of one candle's log return at which the full size is taken."""
@@ -85,7 +85,7 @@ class ProtectionRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CooldownRules:
-    """How long an asset rests after a trade (section 9). None: never for that reason."""
+    """Cooldowns of an asset after a trade (section 9). None: no cooldown for that reason."""
 
     short_hold_ms: int | None
     short_hold_cooldown_ms: int
@@ -114,22 +114,22 @@ class ApprovalRules:
     max_correlated_exposure: Decimal | None
     """Exposure of one correlation group."""
     correlation_group_threshold: float
-    """Correlation above which an asset belongs to the group of one without a named group."""
+    """Correlation above which an asset counts in the group of an asset without a named group."""
     max_concentration: Decimal | None
-    """Deployed amount of the largest positions of one group together."""
+    """Total deployed amount of the largest positions of one group."""
     concentration_top_n: int
     """How many of the largest count, the new one included."""
     min_entry_fraction: Decimal
     coordination_window_ms: int
     reservation_ms: int
     max_concurrent_submissions: int
-    """Entry orders on their way to the exchange at once, over all assets."""
+    """Entry orders in flight at once, over all assets."""
     rebalance_threshold: Decimal | None
     """Drift of a position's weight from its target above which rebalancing is advised."""
     max_spread_bps: Decimal | None = None
-    """Between the best prices at the exchange; wider, and nothing is opened. Live alone."""
+    """Spread at the exchange above which nothing is opened. Live only."""
     max_depth_share: Decimal | None = None
-    """Of the order book within 10 basis points that an entry may take. Live alone."""
+    """Fraction of the order book within 10 basis points that an entry may take. Live only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +165,7 @@ class FillRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapitalChange:
-    """That other capital than before may be used, from a time on. Quote; None: the whole wallet."""
+    """A change of the capital that may be used, from a time on. Quote; None: the whole wallet."""
 
     ts_ms: int
     before: Decimal | None
@@ -184,20 +184,20 @@ class TradingRules:
     fills: FillRules
     assets: tuple[AssetRules, ...]
     total_capital: Decimal | None = None
-    """Quote; what sizing and limits use at most, with what was earned or lost since."""
+    """Quote; what sizing and limits use at most, plus what was earned or lost since."""
     capital_changes: tuple[CapitalChange, ...] = ()
     """Of the capital in the run so far, oldest first; none: it was set before the first trade."""
 
     order: tuple[str, ...] = ()
-    """All assets that the books may know, also those that left, in the order that breaks every
-    tie; empty: those of `assets`."""
+    """All assets that the books may contain, including those that left, in the order that breaks
+    every tie; empty: those of `assets`."""
 
     joins_ms: Mapping[str, int] = field(default_factory=dict)
     """By asset the first close that it takes part in, where it was added to the run."""
 
     @property
     def former(self) -> tuple[str, ...]:
-        """Assets that are traded no more: what they earned or lost stays in the books."""
+        """Assets that are no longer traded: what they earned or lost stays in the books."""
         if not self.order:
             return ()
         traded = {rules.asset for rules in self.assets}
@@ -205,7 +205,7 @@ class TradingRules:
 
     @property
     def trailing(self) -> tuple[AssetRules, ...]:
-        """The assets whose positions open under a trailing stop."""
+        """The assets whose positions open with a trailing stop."""
         return tuple(asset for asset in self.assets if asset.stops.trail_fraction is not None)
 
     def order_of(self, asset: str) -> int:
@@ -220,10 +220,10 @@ class TradingRules:
         raise KeyError(asset)
 
     def asset(self, name: str) -> AssetRules:
-        """Return the rules of an asset that is traded.
+        """Return the rules of a traded asset.
 
         Raises:
-            KeyError: it is not.
+            KeyError: it is not traded.
         """
         for rules in self.assets:
             if rules.asset == name:

@@ -5,8 +5,8 @@ def plain(text: str) -> str:
     r"""Return text on one line, each character that cannot be printed as its escape.
 
     Control characters, terminal escapes, line ends, bidirectional overrides, invisible and
-    unassigned characters become what Python writes for them: `\x1b`, `\n`, `\u202e`. A text
-    that holds none is returned as it is.
+    unassigned characters become Python's escapes: `\x1b`, `\n`, `\u202e`. A text
+    without any of them is returned unchanged.
     """
     if text.isprintable():
         return text
@@ -21,7 +21,7 @@ def plain_lines(text: str) -> str:
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:
-    """Return a number with its noun: `1 trade`, `1,250 trades`; `many` where an s is not enough."""
+    """Return a number with its noun: `1 trade`, `1,250 trades`; `many` is an irregular plural."""
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 

@@ -1,1 +1,1 @@
-"""Examples to copy: a strategy of one's own, and the portfolio system from Python."""
+"""Examples to copy: a strategy of your own, and the portfolio system from Python."""

@@ -31,7 +31,7 @@ WARMUP = 50
 
 
 class LongAgo(Breakout):
-    """Breakouts count for a day and in any regime, so that a demo need not wait for one."""
+    """Breakouts stay valid for a day and in any regime, so that the demo need not wait for one."""
 
     def evaluate(self) -> Evaluation:
         """Return the same with a signal that stays fresh."""
@@ -45,7 +45,7 @@ class LongAgo(Breakout):
 
 @contextmanager
 def simulated() -> Iterator[tuple[MarketConnection, BybitConnection, TradingRules]]:
-    """Start an exchange on loopback and yield a connection to it, with the rules it has."""
+    """Start an exchange on loopback and yield a connection to it, with its rules."""
     settings = load_settings(None, environ={}, dotenv=None)
     rules = settings.trading_rules()
     rules = replace(rules, candles=replace(rules.candles, warmup_candles=WARMUP))
@@ -99,7 +99,7 @@ async def main() -> None:
 
 
 def set_up(trader: MultiPairOrchestrator, market: MarketConnection, base: TradingRules) -> None:
-    """1. Register the pairs, each with its size, stops and group."""
+    """1. Register the pairs, each with size, stops and group."""
     for symbol, group in PAIRS.items():
         pair = PairConfig(
             symbol=symbol,
@@ -118,14 +118,14 @@ def set_up(trader: MultiPairOrchestrator, market: MarketConnection, base: Tradin
 
 
 async def enter(trader: MultiPairOrchestrator) -> None:
-    """2. Enter what the strategies ask for and the limits approve, two orders at a time."""
+    """2. Enter what the strategies request and the limits approve, two orders at a time."""
     approved = await trader.check_all_entries()
     found = await trader.submit_coordinated_entries(max_concurrent=2)
     print(f"2. {len(approved)} entries approved:", *(f"{a} {s}" for a, s in found.items()))
 
 
 async def trail(trader: MultiPairOrchestrator) -> None:
-    """3. Let a price rise and fall again: the stop follows it up, and stays."""
+    """3. Let a price rise and fall again: the stop follows it up and stays there."""
     symbol, position = next(iter(trader.manager.positions.items()))
     for move in ("1.000", "1.005", "1.012", "1.004"):
         price = position.avg_entry_price * Decimal(move)

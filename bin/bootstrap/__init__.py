@@ -1,1 +1,1 @@
-"""The operator's desk: commands, whoever asks and by whichever way."""
+"""Assembly of runs: live ones, replays, and what both share."""

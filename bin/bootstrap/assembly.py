@@ -50,9 +50,9 @@ class Present:
     telling: NoticePace = USUAL_PACE
     checks: LiveChecks | None = None
     unknown: tuple[str, ...] = ()
-    """Assets that were open at the exchange while the journal knew of nothing."""
+    """Assets with a position at the exchange at the start of which the journal knew nothing."""
     facts_until_ms: int | None = None
-    """When the newest fact was stored before this process; None: none was."""
+    """When an earlier process stored the newest fact; None: no facts were stored."""
 
 
 IN_THE_PAST = Present()
@@ -74,9 +74,9 @@ def assemble(
         place: settings, directory and mode.
         rules: with the instruments of the venue.
         ports: the outer world.
-        probe: what is made to fail of the actors.
+        probe: injects failures into the actors.
         is_lenient: restart at once and without limit.
-        present: what a run in the present has beside.
+        present: what only a run in the present has.
         host: what it runs on; None: threads.
     """
     host = host or Host()
@@ -120,7 +120,7 @@ def assemble(
 def _channels(
     place: Place, ports: Ports, system: ActorSystem, supervisor: Supervisor, info: RunInfo
 ) -> tuple[Channels, Inbox]:
-    """Return the ways of notifications, and of commands; none over recorded candles."""
+    """Return the channels for notifications and commands; none over recorded candles."""
 
     def tell(key: str, title: str, detail: str) -> None:
         message = SystemChanged(key=f"{key}/{info.started_ms}", title=title, detail=detail)
@@ -162,7 +162,7 @@ def _policy(settings: SupervisionSettings) -> RestartPolicy:
 
 
 def _lenient(settings: SupervisionSettings) -> RestartPolicy:
-    """Return a policy under which a drill's crashes give nothing up."""
+    """Return a policy under which no actor is given up because of a drill's crashes."""
     return replace(
         _policy(settings),
         max_restarts=_NO_LIMIT,

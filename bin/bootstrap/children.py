@@ -1,4 +1,4 @@
-"""The actors of a run; what they ask of their ports is noted for the trace."""
+"""The actors of a run; their calls to the ports are recorded in the trace."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ def child_specs(parts: Parts) -> list[ChildSpec]:
 
 
 def _noting(spec: ChildSpec) -> ChildSpec:
-    """Return a spec whose ports note what the actor asks of them."""
+    """Return a spec whose ports record the actor's calls."""
     ports = {
         name: noted(port, name, OPENS.get(name))
         for name, port in spec.arguments.items()

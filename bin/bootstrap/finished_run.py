@@ -1,4 +1,4 @@
-"""Answers about a run that is over, from its journal alone, which is only read."""
+"""Answers about a run that has ended, read from its journal."""
 
 from contextlib import closing
 from dataclasses import replace

@@ -64,7 +64,7 @@ DONE, GAVE_UP = 0, 1
 _VAR = Path(__file__).resolve().parents[2] / "var"
 _LOOK_EVERY_S = 0.5
 _LAST_ANSWER_S = 0.5
-"""Of the time for the stop, what a portfolio may take that hangs."""
+"""Fraction of the time for the stop that a hanging portfolio may take up."""
 _EVENTS_KEPT = 300
 
 
@@ -77,7 +77,7 @@ class LiveOptions:
     run_dir: Path | None
     drills: tuple[str, ...] = ()
     seed: int = 0
-    """Of the drills."""
+    """Seed of the drills."""
 
 
 def run_live(options: LiveOptions, screen: Screen) -> int:
@@ -93,7 +93,7 @@ def run_live(options: LiveOptions, screen: Screen) -> int:
         screen.print("Stopped before it traded.")
         return DONE
     except UnavailableError as error:
-        # No wrong use: the same start may do in a while, and a service manager tries it.
+        # Not a wrong use: the same start may work later, and a service manager retries it.
         text = f"the exchange cannot be used: {error}"
         logger.error("{}", text)
         if screen.is_terminal:  # elsewhere the log is on the screen
@@ -190,7 +190,7 @@ def _run(options: LiveOptions, screen: Screen) -> int:
                 run, settings, reload, pairs, directory.path, health.pages().routes(), tally
             )
         )
-        # From here on a panic needs no file that can be made.
+        # From here on a panic can be requested even if no file can be created.
         held.callback(_at_sigusr2(commands.panic_file.request))
         held.enter_context(
             key_rotation(settings, mode, connection.account, directory.path, run.tell_operator)
@@ -221,7 +221,7 @@ def _run(options: LiveOptions, screen: Screen) -> int:
 
 
 def _at_sigusr2(ask_for_panic: Callable[[str], object]) -> Callable[[], None]:
-    """Let a panic be asked for at the signal, and return what ends that."""
+    """Request a panic on SIGUSR2, and return what removes the handler."""
     return call_at_signals(partial(ask_for_panic, "SIGUSR2"), [signal.SIGUSR2])
 
 
@@ -232,7 +232,7 @@ def _take_capital_changes(run: Run) -> None:
 
 
 def _reload(run: Run, health: Health, settings: Settings, file: Path | None) -> Reload:
-    """Note the settings that hold from the start on, and return what changes them later."""
+    """Store the settings in force at the start, and return what changes them later."""
     now_ms, record = run.ports.clock.now_ms, SettingsRecord(run.ports.journals)
     origin = run.note("settings", "read at the start", "runtime")
     try:
@@ -266,7 +266,7 @@ def _trade(run: Run, steered: SteeredRun, screen: Screen, stop_s: float, keepers
     keepers.watchdog.end_within(stop_s, code)
     keepers.service.stopping("shuts down; positions stay under their stops")
     keepers.health.close()
-    portfolio = run.portfolio_snapshot(_LAST_ANSWER_S)  # only living actors know
+    portfolio = run.portfolio_snapshot(_LAST_ANSWER_S)  # only running actors know
     run.stop(stop_s)
     _show_summary(run, begin_ms, portfolio)
     return code

@@ -18,7 +18,7 @@ from infra.operator.terminal.live.view import OPERATOR
 from infra.store.location import Location
 
 _ANSWER_S = 0.3
-"""How long the picture waits for the actors' answers; a later one is shown in the next."""
+"""How long a frame waits for the actors' answers; a late answer is shown in the next frame."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class SteeredRun:
         )
 
     def answer(self, command: Command) -> Reply:
-        """Do a command that was confirmed."""
+        """Carry out a confirmed command."""
         return self.commands.answer(OPERATOR, command, is_confirmed=True)
 
     def stop(self) -> None:
@@ -53,7 +53,7 @@ class SteeredRun:
         self.run.stop_requested.set()
 
     def is_over(self) -> bool:
-        """Tell whether it is to end."""
+        """Tell whether the view should end."""
         return self.run.is_to_end()
 
 

@@ -28,7 +28,7 @@ from infra.store.location import find_journal
 from infra.trace.poison_files import PoisonFiles
 
 _ANSWER_S = 0.3
-"""How long the actors may take for what the page shows; what comes later is in the next."""
+"""How long the page waits for the actors' answers; a late answer is shown the next time."""
 
 
 @contextmanager
@@ -92,7 +92,7 @@ def make_commands(
     more: Mapping[CommandName, Handler],
     pairs: PairsHandler | None = None,
 ) -> CommandService:
-    """Return what takes the commands of a run, by whichever way they come."""
+    """Return the command service of a run, which all ways share."""
     store = run.ports.journals
     views = Views(
         run,

@@ -52,11 +52,11 @@ def build_live(
         venue: where the account is.
         directory: the run's own.
         mode: whose facts the journal holds.
-        drills: what is made to fail of the actors.
-        process_drills: what is made to happen to the process.
+        drills: failures to inject into the actors.
+        process_drills: failures to inject into the process.
         has_live_checks: whether the portfolio looks at the present between closes.
         delisted: symbols that are traded at the exchange no more.
-        ask: puts each question to the exchange, and decides what to do about an odd answer.
+        ask: calls the exchange, and decides what to do about an unexpected answer.
 
     Raises:
         ConfigError: the run directory or the account cannot be used.
@@ -133,10 +133,10 @@ def compose(
         journals: of the run.
         connection: to the market and the account.
         present: how often it looks at the present.
-        killer: watches what is asked of the exchange; None: nobody does.
-        probe: what is made to fail of the actors.
+        killer: watches the requests to the exchange; None: they are not watched.
+        probe: injects failures into the actors.
         delisted: symbols that are traded at the exchange no more.
-        ask: puts each question to the exchange.
+        ask: calls the exchange.
         host: what it runs on; None: threads.
 
     Raises: as `build_live`.
@@ -151,7 +151,7 @@ def compose(
     rules = place.settings.trading_rules()
     listed = ask(lambda: account.prepare(rules, delisted))
     exchange = account.exchange
-    # What is no longer listed may be refused to be told; its execution asks in its own time.
+    # The exchange may refuse to answer for a delisted symbol; its execution actor asks later.
     known = tuple(a for a in listed.assets if a.instrument.symbol not in delisted)
     asked = replace(listed, assets=known, order=listed.order or tuple(a.asset for a in known))
     if refused is None and not journals.reserve.is_allocated:

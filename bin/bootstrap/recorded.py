@@ -84,7 +84,7 @@ def build_stepped(
     connection = Connection(market=market, account=account)
     market.measure_clock()
     rules = connection.account.prepare(rules)
-    # All prices of a candle come at its close, and each may move the stop.
+    # All prices of a candle arrive at its close, and each may move the stop.
     rules = replace(rules, risk=replace(rules.risk, trail_interval_ms=0))
     ports = Ports(
         feed=market.feed,

@@ -50,11 +50,11 @@ class ReplayOptions:
     drills: tuple[str, ...]
     seed: int
     is_stepped: bool = False
-    """Played by the simulated exchange, in lock-step over its sockets."""
+    """The simulated exchange plays the candles, in lock-step over its sockets."""
 
 
 class Player(Protocol):
-    """What plays the candles."""
+    """Plays the candles."""
 
     candles: Mapping[str, CandleSeries]
 
@@ -169,7 +169,7 @@ def _play(
 def _steps(
     run: Run, player: Player, drills: Drills, screen: Screen, *, has_progress: bool
 ) -> tuple[int | None, int]:
-    """Play all closes and return the last one and the number of candles played."""
+    """Play all closes; return the last one and the number of candles."""
     last_ms, played, waiting = None, 0, list(drills.suspensions)
     with candles_played(screen, _candle_count(player), is_shown=has_progress) as show:
         for t_ms, count in player.steps(run.wait_quiet):

@@ -1,4 +1,4 @@
-"""Runs recorded incarnations again: the actors' types meet the stored trace."""
+"""Runs the recorded messages of actors again."""
 
 from collections.abc import Iterable
 from pdb import Pdb
@@ -21,7 +21,7 @@ EQUAL, DIFFERENT = 0, 1
 
 
 def trace_codec() -> Codec:
-    """Return what turns a stored trace into this program's messages, answers and actors."""
+    """Return the codec of this program's messages, answers and actors."""
     types = TraceTypes(messages=messages(), values=VALUES, ports=PORTS, actors=ACTORS)
     return Codec(
         decode=TraceDecoder(types),
@@ -38,7 +38,7 @@ def trace_codec() -> Codec:
 
 
 def state_at(crash: Crash, records: Iterable[Found]) -> dict[str, str]:
-    """Return the state of an actor before a crash; records are its messages from the beginning."""
+    """Return the state of an actor before a crash; `records` are all its messages up to it."""
     return state_before(crash.found.handling.message_id, records, trace_codec())
 
 
@@ -52,7 +52,8 @@ def replay_actor(
 ) -> int:
     """Run an actor's messages again, tell the first difference, and return the exit code.
 
-    What cannot be run is told with its reason; where that is all, nothing is called equal.
+    Records that cannot be run are listed with the reason; if none could be run, the result is not
+    "equal".
 
     Args:
         records: of the actor.

@@ -1,4 +1,4 @@
-"""A run that was put together: its actors, and the outer world that they were given."""
+"""An assembled run: its actors and their ports."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -25,51 +25,51 @@ from infra.trace.recorder import TraceRecorder
 from infra.trace.recording import describe
 
 _ACTORS_SHARE, _LAST_WORDS_SHARE = 0.6, 0.2
-"""Of the time of a stop: for the actors, then for what the channels still carry."""
+"""Fractions of the time of a stop: for the actors, then for the channels to send what waits."""
 _MEMBER_S = 5.0
-"""How long an incarnation is waited for where a pair joins or leaves."""
+"""How long to wait for an incarnation when a pair joins or leaves."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ports:
-    """The outer world, as the actors of one run get it."""
+    """The outer world, as the actors of one run see it."""
 
     feed: Feed
     exchange: Exchange
     clock: Clock
     journals: JournalStore
     wallet: Wallet | None = None
-    """None in a replay, where no money comes or goes."""
+    """None in a replay, where no money is paid in or out."""
 
 
 @dataclass(kw_only=True)
 class Run(Runtime):
-    """The actors of one run with the outer world that they were given."""
+    """The actors of one run, with their ports."""
 
     ports: Ports
     recorder: TraceRecorder | None
     channels: Channels
     asking: ReconcilePace = REPLAY_PACE
     unknown: tuple[str, ...] = ()
-    """Assets that were open at the exchange while the journal knew of nothing."""
+    """Assets with a position at the exchange at the start of which the journal knew nothing."""
     facts_until_ms: int | None = None
-    """When the newest fact was stored before this process; None: none was."""
+    """When an earlier process stored the newest fact; None: no facts were stored."""
     checks: LiveChecks | None = None
     """What the portfolio looks at between closes; nothing in a replay."""
     telling: NoticePace = USUAL_PACE
     inbox: Inbox | None = None
-    """Where the admin's messages go; nobody reads them in a replay."""
+    """Where the admin's messages go; not read in a replay."""
     health: Callable[[], Mapping[str, str]] | None = None
-    """Figures of the process and its surroundings, by name; None: nobody looks."""
+    """Figures of the process and its surroundings, by name; None: not measured."""
     warnings: tuple[str, ...] = ()
-    """What the operator should know of the account; told at the start."""
+    """What the operator should know about the account; logged at the start."""
     meter: Meter | None = None
-    """Counts the messages; None: nobody does."""
+    """Counts the messages; None: they are not counted."""
     inspector: Inspector = field(init=False)
-    """What all who watch the run see of it."""
+    """What every view of the run is made from."""
 
     def __post_init__(self) -> None:
-        """Let those who watch look at it."""
+        """Connect the shared snapshot to the run."""
         self.inspector = Inspector(self, self.meter)
 
     def start(self) -> None:
@@ -83,14 +83,14 @@ class Run(Runtime):
             self._warn(warning)
 
     def join(self, rules: TradingRules, asset: str) -> bool:
-        """Start the actors of one asset more; all others but portfolio and notifier live on.
+        """Start the actors of another asset; all others except portfolio and notifier keep running.
 
         Args:
-            rules: that have it.
+            rules: with the asset.
             asset: that joins.
 
         Returns:
-            Whether all were ready in time; if not, they are tried on.
+            Whether all were ready in time; if not, they are still restarted.
         """
         added = (execution_name(asset), asset_name(asset))
         for name in added:
@@ -101,7 +101,7 @@ class Run(Runtime):
         return self._renew(NOTIFIER) and is_ready
 
     def leave(self, rules: TradingRules, asset: str) -> bool:
-        """End the actors of an asset that is flat; as `join`, with rules that have it no more."""
+        """Stop the actors of a flat asset; like `join`, with rules without the asset."""
         removed = (asset_name(asset), execution_name(asset))
         self.system.removed.update(removed)
         self._take_rules(rules)
@@ -111,11 +111,11 @@ class Run(Runtime):
         return self._renew(NOTIFIER) and is_ready
 
     def _take_rules(self, rules: TradingRules) -> dict[str, ChildSpec]:
-        """Give all incarnations that begin from now on other rules, and return these."""
+        """Set the rules of all incarnations that start from now on, and return them."""
         self.rules = rules
         specs = {spec.address: spec for spec in child_specs(self._parts())}
         if self.recorder is not None:
-            # In the order in which what is told to all is told.
+            # In the order in which messages to all actors are sent.
             known = (each.name for each in self.system.addresses() if each.name in specs)
             self.recorder.describe(describe(specs[name] for name in known), _MEMBER_S)
         present = {child.spec.address for child in self.supervisor.children()}
@@ -148,15 +148,15 @@ class Run(Runtime):
         self.tell_operator(key, "Check the account", warning)
 
     def change(self, settings: Settings) -> None:
-        """Let other kinds and times of notices hold, and look whether a report is due by them."""
+        """Apply other kinds and times of notices, and check whether a report is due by them."""
         self.channels.change(settings.notifications)
         self.system.address(NOTIFIER).tell(ReportDue(), sender="runtime")
 
     def stop(self, timeout_s: float) -> None:
-        """Stop all actors in order, and leave behind those that hang.
+        """Stop all actors in order, and abandon those that hang.
 
         Args:
-            timeout_s: for the whole stop; what is left of it is for the connections.
+            timeout_s: for the whole stop; what remains of it is for the connections.
         """
         escalated = self.supervisor.escalated.is_set()
         why = "an actor that everything depends on was given up" if escalated else "asked to stop"

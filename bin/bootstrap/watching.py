@@ -1,4 +1,4 @@
-"""What the health and the shared snapshot of a run are read from."""
+"""Sources of a run's health and of its shared snapshot."""
 
 from actors.operator.inspector import Surroundings
 from bin.bootstrap.run import Run
@@ -9,7 +9,7 @@ from infra.operator.health.watch import Health, Sources
 from infra.venues.bybit.connection import MarketConnection
 
 FRESH_S = 0.3
-"""How old a snapshot may be that is shown to people."""
+"""How old a snapshot may be when it is shown."""
 
 
 def sources_of(run: Run) -> Sources:
@@ -27,7 +27,7 @@ def sources_of(run: Run) -> Sources:
 
 
 def surroundings_of(run: Run, market: MarketConnection, health: Health) -> Surroundings:
-    """Return what is known of a run outside of its actors."""
+    """Return what is known about a run outside its actors."""
     figures = health.figures
     return Surroundings(
         feeds=feed_states(market, run.rules.protection.stale_data_ms),

@@ -1,1 +1,1 @@
-"""Backtests in leaps: all rules over whole histories at once, in the figures of the plain loop."""
+"""Backtests: all rules over whole histories, in leaps or close by close with the same results."""

@@ -1,4 +1,4 @@
-"""One asset during a run in leaps: what it holds, and the next close at which it matters."""
+"""One asset during a run in leaps: its position, and the next close that may change it."""
 
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ from domain.trading.trailing import first_stop
 
 
 class AssetRun:
-    """The fold of one asset's trades. Closes count on the grid of all, indices on its own.
+    """The fold of one asset's trades. Closes are numbers on the common grid, indices its own.
 
     Always true: no close before `next_event` can change anything for this asset.
     """
@@ -55,7 +55,7 @@ class AssetRun:
         self._close = asset.series.close
         self._never = market.closes
         self._used = -1
-        """Index of the newest signal that opened a position."""
+        """Index of the newest signal that was used."""
         self._position: Position | None = None
         self._qty = self._notional = 0.0
         """Of the open position, negative for a short."""
@@ -66,14 +66,14 @@ class AssetRun:
         self._next = -1
         self._next_free_from = 0
 
-    # What is to come.
+    # What is ahead.
 
     def next_event(self, first: int, free_from: int) -> int:
         """Return the first close in [first, end) at which something may happen to the asset.
 
         Args:
-            first: a close; all before it are dealt with.
-            free_from: entries at closes before this are denied unseen.
+            first: a close; all before it are done.
+            free_from: entries at closes before this are denied without being looked at.
         """
         if self._next < first or self._next_free_from != free_from:
             self._next_free_from = free_from
@@ -88,7 +88,7 @@ class AssetRun:
         return self._fill if close == self._stopped else None
 
     def entries_between(self, first: int, end: int) -> Iterator[tuple[int, int]]:
-        """Yield the times of the flat asset's entries in [first, end), with their signals."""
+        """Yield the times of the flat asset's entries in [first, end) and of their signals."""
         history = self.history
         rested = self._grid.first_close_from(self.cooldown.end_ms)
         offset = self.market.offset
@@ -98,11 +98,11 @@ class AssetRun:
     # Prices.
 
     def price(self, close: int) -> Decimal:
-        """Return the price at a close, after the asset's last candle that of its last."""
+        """Return the price at a close; after the asset's last candle, its last price."""
         return exact(self._close.item(self._index(min(close, self.market.end - 1))))
 
     def open_price(self, close: int) -> Decimal:
-        """Return the price at which the candle that ends at a close opens."""
+        """Return the open price of the candle that ends at a close."""
         return exact(self.market.series.open.item(self._index(close)))
 
     def add_unrealized(self, equity: Array, first: int, end: int) -> None:
@@ -121,7 +121,7 @@ class AssetRun:
     # Decisions.
 
     def report(self, close: int, t_ms: int, global_cooldown_end_ms: int) -> AssetEvaluation | None:
-        """Return what the asset says of a close; None without an exit and a signal.
+        """Return the asset's evaluation of a close; None without an exit or a signal.
 
         The volatility of a signal is left out: see `measured`.
         """
@@ -147,7 +147,7 @@ class AssetRun:
         )
 
     def _strategy_exit(self, market: Regime, t_ms: int) -> ExitReason | None:
-        """Return why the position is let go; the same conditions as `AssetState` judges."""
+        """Return the reason of the strategy's exit; the same conditions as in `AssetState`."""
         position, most = self._position, self._stops.max_hold_ms
         if position is None:
             return None
@@ -175,10 +175,10 @@ class AssetRun:
             return report
         return replace(report, signal=replace(report.signal, volatility=volatility(returns)))
 
-    # What happened.
+    # Events.
 
     def opened(self, position: Position, close: int) -> None:
-        """Hold a position that was opened at a close."""
+        """Record a position that was opened at a close."""
         self._position = position
         if position.signal_ms is not None:
             self._used = self._index(self._grid.first_close_from(position.signal_ms))
@@ -194,7 +194,7 @@ class AssetRun:
         self._look_for_funding(close + 1)
 
     def _own_exit(self, position: Position, close: int) -> int:
-        """Return the close at which the strategy itself lets the position go."""
+        """Return the close of the strategy's own exit."""
         found, most = self._never, self._stops.max_hold_ms
         if most is not None:
             found = self._grid.first_close_from(position.opened_ms + most)
@@ -208,12 +208,12 @@ class AssetRun:
         return self._ends[at] if at < len(self._ends) else len(self._close)
 
     def funded(self, position: Position, close: int) -> None:
-        """Hold what a settlement, inside the candle that ends at a close, left."""
+        """Record the position after a settlement inside the candle that ends at a close."""
         self._position = position
         self._look_for_funding(close + 1)
 
     def closed(self, trade: Trade) -> None:
-        """Be flat, and rest as the trade demands."""
+        """Record that the position was closed, and begin the trade's cooldown."""
         self._position = self._fill = None
         self._next, self.acts_at = -1, self._never
         self.cooldown.apply(trade)

@@ -1,4 +1,4 @@
-"""Where a backtest's result came from: months, assets, regimes, and how assets moved together."""
+"""Sources of a backtest's result: months, assets, regimes, and how assets moved together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from domain.trading.positions import Trade
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MonthlyReturn:
-    """What one month of the UTC calendar made of the equity that it began with."""
+    """Return of one UTC month on the equity at its start."""
 
     year: int
     month: int
@@ -29,7 +29,7 @@ class MonthlyReturn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegimeSpan:
-    """Closes in a row with one regime; from the first of them to the first of the next span."""
+    """Consecutive closes with one regime, from the first of them to the first of the next span."""
 
     begin_ms: int
     end_ms: int
@@ -44,24 +44,24 @@ class PairCorrelation:
     time_ms: Times
     """(n,) closes."""
     correlation: Array
-    """(n,) in [-1, 1], over the window of the strategy; NaN where one stood still."""
+    """(n,) in [-1, 1], over the window of the strategy; NaN where one did not move."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskShare:
-    """One asset's part in the ups and downs of the daily PnL."""
+    """One asset's share of the variance of the daily PnL."""
 
     asset: str
     volatility: float
     """Standard deviation of its daily PnL, quote."""
     fraction: float | None
-    """Covariance of its daily PnL with that of all, by the variance of that of all: the shares
-    add up to 1. None where nothing ever moved."""
+    """Covariance of its daily PnL with that of all / variance of that of all; the shares add up
+    to 1. None if nothing ever moved."""
 
 
 def monthly_returns(equity: EquitySeries, initial: float) -> list[MonthlyReturn]:
     """Return the months' returns, oldest first; the first and the last may be cut short."""
-    # A close at midnight belongs to the day, and so to the month, that it ends.
+    # A close at midnight belongs to the day, and so the month, that it ends.
     months = (equity.time_ms - 1).astype("datetime64[ms]").astype("datetime64[M]")
     lasts = np.append(np.flatnonzero(months[1:] != months[:-1]), len(months) - 1)
     found, before = [], initial
@@ -102,7 +102,7 @@ def pair_correlations(result: BacktestResult) -> list[PairCorrelation]:
 
 
 def daily_pnl(result: BacktestResult) -> tuple[Times, dict[str, Array]]:
-    """Return the days (ms of their begin) and by asset the (days,) PnL of trades that ended."""
+    """Return the days (ms of their start), and by asset the (days,) PnL of trades that ended."""
     first = utc_day(int(result.equity.time_ms[0]))
     count = utc_day(int(result.equity.time_ms[-1])) - first + 1
     booked = {asset: np.zeros(count) for asset in result.histories}
@@ -112,7 +112,7 @@ def daily_pnl(result: BacktestResult) -> tuple[Times, dict[str, Array]]:
 
 
 def risk_shares(result: BacktestResult) -> list[RiskShare]:
-    """Return each asset's share of the risk that was really taken."""
+    """Return each asset's share of the risk actually taken."""
     _, booked = daily_pnl(result)
     shares = shares_of(booked)
     return [

@@ -1,4 +1,4 @@
-"""Whether a backtest's decisions use what was not known yet, and what their warm-up leaves open.
+"""Whether a backtest's decisions look ahead, and whether its warm-up is long enough.
 
 Look-ahead: a run over candles that end earlier must decide the same up to its end. Warm-up: a run
 that begins earlier or later, and trades from the same time on, should decide the same.
@@ -18,16 +18,16 @@ from domain.rules import TradingRules
 from domain.trading.positions import Position, Trade
 
 Run = Callable[[Market, TradingRules], BacktestResult]
-"""What is checked; `run_backtest`, unless somebody checks the check."""
+"""The run to check: `run_backtest`, except in tests of the check."""
 
 CUTS = 24
 WARM_UPS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
-"""In units of the usual one."""
+"""Warm-ups to try, in units of the usual one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Decided:
-    """Something that a run decided or did, as text that two runs can be compared by."""
+    """One event or decision of a run, as text that is compared between runs."""
 
     t_ms: int
     asset: str
@@ -36,60 +36,60 @@ class Decided:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leak:
-    """A cut up to which a run that ends there differs from one that knows what came later."""
+    """A cut at which the run that ends there differs from the run over all candles."""
 
     cut_ms: int
     """Last close of the shorter run."""
     with_future: str
-    """First thing that differs, of the run over all candles."""
+    """First difference, in the run over all candles."""
     without: str
-    """The same index in the shorter run."""
+    """The same place in the shorter run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookAhead:
-    """What cutting the candles found."""
+    """Result of the look-ahead check."""
 
     cuts: int
     decisions: int
-    """Compared, over all cuts."""
+    """Number of compared events, over all cuts."""
     leaks: tuple[Leak, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WarmUp:
-    """A run with another number of candles before its first decision, against the longest."""
+    """A run with another length of warm-up, compared with the longest."""
 
     candles: int
     price_error: float
     """Largest |value / value of the longest run - 1| of the strategy's prices, while trading."""
     regimes: int
-    """Closes of all assets at which the regime differs."""
+    """Number of closes of all assets at which the regime differs."""
     entries: int
-    """Entries that only one of both runs makes."""
+    """Number of entries that only one of both runs makes."""
     of_entries: int
-    """Entries of both, each counted once."""
+    """Number of entries of both runs, each counted once."""
     pnl: float
-    """Change of equity less that of the longest run, quote."""
+    """Change of equity minus that of the longest run, quote."""
 
     @property
     def is_settled(self) -> bool:
-        """Tell whether no decision differs."""
+        """Tell whether all decisions are the same."""
         return not self.regimes and not self.entries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WarmUps:
-    """What more or less history changes."""
+    """Result of the warm-up check."""
 
     longest: int
-    """Candles before the first decision, in the run that the others are held against."""
+    """Candles before the first decision in the run that the others are compared with."""
     usual: int
-    """As in the rules."""
+    """Candles of the warm-up in the rules."""
     runs: tuple[WarmUp, ...]
-    """The shortest first; that with the usual number is among them."""
+    """Shortest first; includes the run with the usual warm-up."""
     left_out: tuple[str, ...]
-    """Assets that began too late to have as many candles before."""
+    """Assets whose candles begin too late for the longest warm-up."""
 
     @property
     def at_usual(self) -> WarmUp:
@@ -106,14 +106,14 @@ def look_ahead(
     run: Run,
     on_run: Callable[[], None] = lambda: None,
 ) -> LookAhead:
-    """Cut the candles at CUTS closes, and hold each run against the one over all of them.
+    """Cut the candles at CUTS closes, and compare each run with the one over all candles.
 
-    Half of the cuts lie evenly, half where something was decided: there a look-ahead shows first.
+    Half of the cuts are spread evenly, half are at decisions, where look-ahead shows first.
 
     Args:
         candles: by asset.
-        rules: of all runs.
-        run: what is checked.
+        rules: the rules of all runs.
+        run: the run to check.
         on_run: called after each run.
     """
     whole = run(Market(candles), rules)
@@ -168,7 +168,7 @@ def _first_leak(
 
 
 def _figures(history: AssetHistory) -> Iterator[tuple[str, Array]]:
-    """Yield all that the strategy said of each close, by its label."""
+    """Yield each figure of the strategy at every close, by its label."""
     yield "regime", history.is_active.astype(np.float64)
     for line in history.lines():
         yield line.label, line.figures
@@ -212,16 +212,16 @@ def warm_ups(
     run: Run,
     on_run: Callable[[], None] = lambda: None,
 ) -> WarmUps:
-    """Let runs begin earlier and later, and trade from the same time on.
+    """Run with longer and shorter warm-ups, trading from the same time on.
 
-    All trade from the close on that the longest of them first decides at; it has as much history
-    as the candles allow, at most three warm-ups, and leaves half of the candles to trade in.
-    Assets that begin after the first quarter of the candles take no part.
+    All runs trade from the first decision of the longest one, whose warm-up is as long as the
+    candles allow: at most three usual ones, and at most half of the candles. Assets that begin
+    after the first quarter of the candles take no part.
 
     Args:
         candles: by asset.
         rules: with the usual warm-up.
-        run: what is checked.
+        run: the run to check.
         on_run: called after each run.
     """
     usual, market = rules.candles.warmup_candles, Market(candles)

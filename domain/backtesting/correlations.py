@@ -1,6 +1,6 @@
-"""Roughly how far open positions move together, at every close of a span at once.
+"""Rough correlations of the open positions, at every close of a span at once.
 
-It only tells which closes cannot fire a correlation emergency; those that may are judged exactly.
+They only rule out closes that cannot fire a correlation emergency; the rest are judged exactly.
 """
 
 from collections.abc import Sequence
@@ -14,30 +14,30 @@ from domain.market.indicators import Array
 from domain.market.instruments import Side
 
 MARGIN = 1e-5
-"""How far a rough correlation may be off, at most."""
+"""Largest error of a rough correlation."""
 _BLOCK = 512
 _SMALLEST_PART = 1e-6
-"""A window whose variance is a smaller part of its block's is left to the exact judgment: the
-difference of two running sums has lost too many digits there."""
+"""A window with a smaller share of its block's variance is judged exactly: the difference of two
+running sums has lost too many digits there."""
 
 
 class RoughCorrelations:
-    """Rolling correlations of log returns by running sums, made block by block as they are asked.
+    """Rolling correlations of log returns by running sums, made block by block on request.
 
-    Values are NaN where a pair is not judged yet, infinite where only the exact way can tell.
+    Values are NaN where a pair is not judged yet, infinite where they must be computed exactly.
     """
 
     def __init__(self, window: int) -> None:
-        """Remember the number of log returns in a window."""
+        """Set the number of log returns in a window."""
         self._window = window
         self._blocks: dict[tuple[str, str, int], Array] = {}
 
     def may_exceed(
         self, held: Sequence[tuple[AssetMarket, Side]], first: int, end: int, limit: float
     ) -> Flags:
-        """Return for each close in [first, end) whether the mean over all pairs may exceed.
+        """Return for each close in [first, end) whether the mean over all pairs may exceed a limit.
 
-        Between a long and a short the correlation counts with the other sign.
+        Between a long and a short the correlation counts with the opposite sign.
         """
         total, judged = np.zeros(end - first), np.zeros(end - first)
         for (left, its_side), (right, other_side) in combinations(held, 2):
@@ -67,7 +67,7 @@ class RoughCorrelations:
 
     def _computed(self, left: AssetMarket, right: AssetMarket, first: int) -> Array:
         out = np.full(_BLOCK, np.nan)
-        # The first close of which both have a whole window, and the end of both.
+        # The first close at which both have a whole window, and the end of both.
         begin = max(first, left.offset + self._window, right.offset + self._window)
         end = min(first + _BLOCK, left.end, right.end)
         if begin < end:
@@ -80,7 +80,7 @@ class RoughCorrelations:
 
     def _rolled(self, x: Array, y: Array) -> Array:
         n = self._window
-        # Centered first, so that a common level does not eat the digits.
+        # Centered first, so that a common level does not cost precision.
         x, y = x - x.mean(), y - y.mean()
         sums = np.zeros((5, len(x) + 1))
         np.cumsum(np.stack([x, y, x * x, y * y, x * y]), axis=1, out=sums[:, 1:])

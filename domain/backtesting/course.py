@@ -1,4 +1,4 @@
-"""The course of the account over time: its worst falls, its rolling figures, and its rivals."""
+"""The account over time: its worst drawdowns, rolling figures, and benchmarks."""
 
 import math
 from collections.abc import Iterator
@@ -18,19 +18,19 @@ from domain.trading.streaks import LossStreak
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fall:
-    """Equity below its highest so far, from the peak until it is reached again."""
+    """A drawdown: equity below its highest so far, from the peak until it is reached again."""
 
     fraction: float
-    """At the deepest point, of the peak."""
+    """Lost fraction of the peak at the deepest point."""
     peak_ms: int
     deepest_ms: int
     recovered_ms: int | None
-    """None: not until the end."""
+    """When the peak was reached again; None: not until the end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Rolling:
-    """Figures over the last days before each midnight, annual."""
+    """Annual figures over the last days before each midnight."""
 
     time_ms: Times
     """(n,) midnights, and the end."""
@@ -42,22 +42,22 @@ class Rolling:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Benchmark:
-    """What the balance had become without trading: all assets in equal parts, from one close on.
+    """What the balance would have become by holding all assets in equal parts from one close on.
 
     Without leverage, fees and funding.
     """
 
     start_ms: int
-    """The first close at which every asset's strategy might have traded."""
+    """The first close at which every asset's strategy could trade."""
     hold: Array
-    """(n,) at the closes of the equity: bought and held."""
+    """(n,) at the closes of the equity: bought and held. Quote."""
     short: Array
-    """(n,): sold short and held."""
+    """(n,), likewise: sold short and held."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rest:
-    """A time in which the portfolio opened nothing."""
+    """A period in which the portfolio opened nothing."""
 
     begin_ms: int
     end_ms: int
@@ -65,13 +65,13 @@ class Rest:
 
 
 def worst_falls(equity: EquitySeries, initial: float, start_ms: int, count: int) -> list[Fall]:
-    """Return the deepest falls, the worst first; the starting balance is the first peak.
+    """Return the deepest drawdowns, worst first; the starting balance is the first peak.
 
     Args:
         equity: at every close.
         initial: balance at the start, quote.
-        start_ms: before the first close.
-        count: at most.
+        start_ms: time of the starting balance, before the first close.
+        count: at most so many.
     """
     levels = np.concatenate([[initial], equity.equity])
     times = np.concatenate([[start_ms], equity.time_ms])
@@ -97,8 +97,8 @@ def rolling(equity: EquitySeries, returns: Array, days: int) -> Rolling:
 
     Args:
         equity: at every close.
-        returns: (d,) daily, as `daily_returns` makes them of it.
-        days: in a window; with fewer days there are no figures.
+        returns: (d,) daily, by `daily_returns` of the equity.
+        days: days in a window; with fewer days there are no figures.
     """
     is_midnight = equity.time_ms % DAY_MS == 0
     is_midnight[-1] = True
@@ -128,7 +128,7 @@ def benchmark(result: BacktestResult) -> Benchmark:
 
 
 def warm_ms(result: BacktestResult) -> int:
-    """Return the first close at which every asset's strategy has seen its warm-up."""
+    """Return the first close at which every asset's strategy has finished its warm-up."""
     closes = result.rules.candles.warmup_candles
     found = [
         int(market.series.open_time_ms[0]) + max(1, closes) * market.series.candle_ms
@@ -138,7 +138,7 @@ def warm_ms(result: BacktestResult) -> int:
 
 
 def _growth(result: BacktestResult, asset: str, start_ms: int) -> Array:
-    """Return an asset's close by that at the start, at each close of the equity."""
+    """Return an asset's close / its close at the start, at each close of the equity."""
     series = result.market.assets[asset].series
     close_ms = series.open_time_ms + series.candle_ms
     indices = np.searchsorted(close_ms, result.equity.time_ms, side="right") - 1
@@ -148,9 +148,9 @@ def _growth(result: BacktestResult, asset: str, start_ms: int) -> Array:
 
 
 def exposure(result: BacktestResult) -> tuple[Times, Array]:
-    """Return when the notional that is open changed, and what it was from then on, quote.
+    """Return when the open notional changed, and its value from then on, quote.
 
-    At entry prices; a position that was reduced counts as its trade says, to its end.
+    At entry prices; a reduced position counts with the quantity of its trade until its end.
     """
     changes = [
         (time_ms, sign * float(trade.qty * trade.entry_price))
@@ -167,7 +167,7 @@ def exposure(result: BacktestResult) -> tuple[Times, Array]:
 
 
 def rests(result: BacktestResult) -> list[Rest]:
-    """Return the times in which the portfolio opened nothing, by their begin."""
+    """Return the periods in which the portfolio opened nothing, by their start."""
     end_ms = int(result.equity.time_ms[-1])
     found = [
         Rest(
@@ -193,7 +193,7 @@ def _streak_rests(result: BacktestResult) -> Iterator[Rest]:
 
 
 def halted_fraction(result: BacktestResult) -> float:
-    """Return the part of the span that lies after a halt, in [0, 1]."""
+    """Return the fraction of the span after a halt, in [0, 1]."""
     begin_ms, end_ms = result.begin_ms, int(result.equity.time_ms[-1])
     halts = [fired.t_ms for fired in result.protections if fired.reason is ExitReason.HALT]
     return (end_ms - min(halts)) / (end_ms - begin_ms) if halts else 0.0

@@ -1,8 +1,8 @@
-"""The rules run over candles in leaps, from one close at which something can happen to the next.
+"""Runs the rules over candles in leaps, from one close at which something can happen to the next.
 
 It decides as `plain_loop.py` does: every decision is made by the same functions of the domain.
-What it adds is only to know which closes need none: no entry is possible,
-no position ends or is funded, and no protection can fire. Tests hold it against the plain loop.
+It only skips the closes that need no decision: no entry is possible, no position ends or is
+funded, and no protection can fire. Tests compare it with the plain loop.
 """
 
 from collections.abc import Callable, Sequence
@@ -70,9 +70,9 @@ class _Run:
         self._limits = Limits(rules.protection)
         self._rough = RoughCorrelations(window)
         self._done = -1
-        """The newest close that is dealt with."""
+        """The newest close that is done."""
         self._is_settled = False
-        """Nothing is open, and one more close with this balance would change nothing."""
+        """Nothing is open, and another close with this balance would change nothing."""
         self._trades: list[Trade] = []
         self._refused: list[Refused] = []
         self._protections: list[Protection] = []
@@ -80,7 +80,7 @@ class _Run:
         self._equities = np.empty(market.closes)
 
     def result(self, tell: Callable[[int], None] | None) -> BacktestResult:
-        """Play all closes and return what they left behind."""
+        """Play all closes and return the result."""
         last = self._market.closes - 1
         while self._done < last:
             self._leap()
@@ -106,16 +106,16 @@ class _Run:
             protection=portfolio.protection,
         )
 
-    # From event to event.
+    # Leaps from event to event.
 
     def _leap(self) -> None:
-        """Deal with all closes up to the next event, and with that."""
+        """Play all closes up to the next event, and that event."""
         first, last = self._done + 1, self._market.closes - 1
         free_from = self._free_from()
         coming = [asset.next_event(first, free_from) for asset in self._assets]
         event = min(*coming, self._midnight(first), last)
         filled = [asset for asset in self._assets if asset.acts_at == event]
-        # What happens inside the event's own candle comes before its equity is looked at.
+        # Events inside the candle come before the equity at its close is checked.
         end = event if filled else event + 1
         check_at = self._watch(first, end)
         close = min(event, check_at)
@@ -125,13 +125,13 @@ class _Run:
         self._play(close, filled, must_decide=bool(filled) or check_at < end)
 
     def _free_from(self) -> int:
-        """Return the first close at which not every entry is denied unseen."""
+        """Return the first close at which entries have to be looked at."""
         if self._portfolio.protection.is_halted:
             return self._market.closes
         return self._market.first_close_from(self._portfolio.global_cooldown_end_ms)
 
     def _midnight(self, first: int) -> int:
-        """Return the first close of the next new day; with nothing open it does not matter."""
+        """Return the first close of the next day; it does not matter if nothing is open."""
         if not self._portfolio.positions:
             return self._market.closes
         next_ms = (self._portfolio.protection.day + 1) * DAY_MS
@@ -152,12 +152,12 @@ class _Run:
                     Refused(asset=asset.name, t_ms=t_ms, reason=reason, signal_ms=signal_ms)
                 )
 
-    # The protection between events.
+    # Protection between events.
 
     def _watch(self, first: int, end: int) -> int:
-        """Return the first close in [first, end) that is not surely idle, `end` without one.
+        """Return the first close in [first, end) that is not surely idle, or `end`.
 
-        The idle ones are dealt with: their equity is noted and the peak follows it.
+        The idle ones are played: their equity is recorded and the peak follows it.
         """
         if first >= end:
             return end
@@ -185,7 +185,7 @@ class _Run:
         if not self._is_settled and not is_idle(capital, capital, found):
             return first
         if capital > found.peak * (1 - MARGIN) or self._is_past_midnight(end - 1):
-            # Every close of the span would make the same sample, but for its day.
+            # Every close of the span would give the same sample, except for its day.
             self._sample(self._market.time_ms(end - 1))
         return end
 
@@ -203,7 +203,7 @@ class _Run:
         )
 
     def _idle_closes(self, equity: Array, first: int, lowest: float, highest: float) -> int:
-        """Return how many closes from the first on are surely idle."""
+        """Return how many closes, from the first on, are surely idle."""
         flags = None
         found = self._limits.acting_on(self._portfolio.protection)
         if not is_idle(lowest, highest, found):
@@ -219,7 +219,7 @@ class _Run:
         return len(equity) if flags is None or not flags.any() else int(flags.argmax())
 
     def _raise_peak(self, equity: Array, first: int, highest: float) -> None:
-        """Let the peak follow the equity of idle closes, exactly."""
+        """Let the peak follow the equity of idle closes exactly."""
         portfolio = self._portfolio
         room = MARGIN * abs(highest)
         if highest < float(portfolio.protection.peak_equity) - room:
@@ -229,10 +229,10 @@ class _Run:
                 portfolio.remember_price(asset.name, asset.price(first + index))
             self._sample(self._market.time_ms(first + index))
 
-    # One close.
+    # A single close.
 
     def _play(self, close: int, filled: Sequence[AssetRun], *, must_decide: bool) -> None:
-        """Deal with one close in the order of strategy 10.3.
+        """Play one close in the order of strategy 10.3.
 
         Args:
             close: which.
@@ -247,7 +247,7 @@ class _Run:
         reports = [report for report in found if report is not None]
         signals = sum(report.signal is not None for report in reports)
         if signals > 1 or self._rules.risk.volatility_sizing:
-            # A lone signal of full size is the same whatever its volatility.
+            # The volatility does not matter for a single signal of full size.
             reports = [self._by_name[report.asset].measured(report) for report in reports]
         decision = None
         if must_decide or signals:

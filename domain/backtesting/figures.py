@@ -1,6 +1,6 @@
-"""What a backtest amounts to, in the figures that people compare.
+"""The figures by which backtests are compared.
 
-Every figure is None where it is not defined: no trade, no loss, no day.
+A figure is None if it is not defined: no trade, no loss, no day.
 """
 
 import math
@@ -23,12 +23,12 @@ _SHORTEST_GROWTH_MS = 30 * DAY_MS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawdown:
-    """The deepest fall of equity below its highest so far, from close to close."""
+    """The largest drawdown: the deepest fall of equity below its highest so far, at closes."""
 
     fraction: float
-    """Of the peak, in [0, 1] while equity is positive."""
+    """Lost fraction of the peak, in [0, 1] while equity is positive."""
     start_ms: int | None
-    """Time of the peak; None where equity never fell."""
+    """Time of the peak; None if equity never fell."""
     end_ms: int | None
     """Time of the deepest point."""
 
@@ -39,20 +39,20 @@ class AssetFigures:
 
     trades: int
     wins: int
-    """Trades with pnl > 0."""
+    """Number of trades with pnl > 0."""
     win_rate: float | None
     """Wins / trades."""
     profit_factor: float | None
-    """Sum of the pnl of winning trades / that of losing ones, as a positive number."""
+    """Sum of the pnl of winning trades / that of losing ones; positive."""
     expectancy: float | None
     """Mean pnl of a trade."""
     average_hold_minutes: float | None
     pnl: float
-    """Net of fees, funding included."""
+    """Total pnl, net of fees, funding included."""
     fees: float
-    """Of both legs; positive is a cost."""
+    """Fees of both legs; positive is a cost."""
     funding: float
-    """Positive is received."""
+    """Funding; positive is received."""
     exits_by_reason: Mapping[ExitReason, int]
 
 
@@ -60,8 +60,8 @@ class AssetFigures:
 class BacktestFigures:
     """Figures of a whole run.
 
-    Returns are those of UTC days: from the balance at the start to the equity at each midnight,
-    and to the equity at the end; the first and the last day may be cut. The risk-free rate is 0.
+    Returns are those of UTC days, from the balance at the start to the equity at each midnight and
+    at the end; the first and the last day may be incomplete. The risk-free rate is 0.
     """
 
     total: AssetFigures
@@ -70,7 +70,7 @@ class BacktestFigures:
     final_balance: float
     """Wallet balance at the end, quote."""
     final_equity: float
-    """With what is still open, at the last closes."""
+    """Equity at the end, with open positions at the last closes."""
     total_return: float
     """Final equity / starting balance - 1."""
     cagr: float | None
@@ -85,7 +85,7 @@ class BacktestFigures:
     """cagr / maximum drawdown."""
     drawdown: Drawdown
     exposure_time: float
-    """Fraction of the span in which at least one position was open."""
+    """Fraction of the span with at least one open position."""
 
 
 def backtest_figures(result: BacktestResult, start_ms: int | None = None) -> BacktestFigures:
@@ -93,8 +93,8 @@ def backtest_figures(result: BacktestResult, start_ms: int | None = None) -> Bac
 
     Args:
         result: of the run.
-        start_ms: what lies before is warm-up, in which nothing was traded, and does not count;
-            None: as the result itself says.
+        start_ms: what is before it is warm-up, in which nothing was traded, and does not count;
+            None: the result's own start.
     """
     start_ms = result.begin_ms if start_ms is None else start_ms
     equity = result.equity.since(start_ms)
@@ -123,7 +123,7 @@ def backtest_figures(result: BacktestResult, start_ms: int | None = None) -> Bac
 
 
 def trade_figures(trades: Sequence[Trade]) -> AssetFigures:
-    """Return the figures over some trades."""
+    """Return the figures of some trades."""
     found, count = figures(trades), len(trades)
     held_ms = sum(trade.exit_ms - trade.entry_ms for trade in trades)
     return AssetFigures(
@@ -164,7 +164,7 @@ def max_drawdown(equity: EquitySeries, initial: float, start_ms: int) -> Drawdow
     deepest = int(falls.argmax())
     if falls[deepest] <= 0.0:
         return Drawdown(fraction=0.0, start_ms=None, end_ms=None)
-    # The last time that the peak stood, not the first: from there on it only fell.
+    # The last close at the peak, not the first: from there on equity only fell.
     peaks = np.flatnonzero(levels[:deepest] == top[deepest])
     return Drawdown(
         fraction=float(falls[deepest]),
@@ -174,7 +174,7 @@ def max_drawdown(equity: EquitySeries, initial: float, start_ms: int) -> Drawdow
 
 
 def growth_a_year(growth: float, span_ms: int) -> float | None:
-    """Return the compound annual growth that a growth (1.1 is ten percent) over a span makes.
+    """Return the compound annual growth of a growth (1.1 is ten percent) over a span.
 
     None over less than 30 days: a lucky week, compounded over a year, would be millions of percent.
     """

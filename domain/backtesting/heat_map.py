@@ -17,7 +17,7 @@ class HeatMap:
     x_values: tuple[str, ...]
     y_values: tuple[str, ...]
     cells: Array
-    """(y, x) float64: mean over all other settings; NaN where there was no run, or no figure."""
+    """(y, x) float64: mean over all other settings; NaN: no run, or not defined."""
 
 
 def heat_map(
@@ -26,11 +26,11 @@ def heat_map(
     """Return a figure over two swept settings.
 
     Args:
-        result: of the sweep.
+        result: the sweep's result.
         x_key: a swept setting.
         y_key: another one.
         figure: one of FIGURES.
-        is_out_of_sample: take the scores out of sample, which a walk forward has.
+        is_out_of_sample: use the out-of-sample scores of a walk forward.
     """
     cells: dict[tuple[str, str], list[Score]] = {}
     for row in result.rows:

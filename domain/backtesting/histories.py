@@ -1,4 +1,4 @@
-"""What the strategies of a run say of whole histories."""
+"""The strategies' results over the whole histories of a run."""
 
 from collections.abc import Collection, Mapping
 
@@ -9,7 +9,7 @@ from domain.strategies.registry import history_class
 
 
 def history_of(market: Market, asset: str, rules: TradingRules) -> History:
-    """Return what an asset's strategy says of all its closes.
+    """Return what an asset's strategy gives at all its closes.
 
     Raises:
         ValueError: the strategy offers no history.
@@ -23,12 +23,12 @@ def history_of(market: Market, asset: str, rules: TradingRules) -> History:
 
 
 def can_leap(rules: TradingRules) -> bool:
-    """Tell whether each strategy says what it does of a whole history at once."""
+    """Tell whether each strategy can compute its whole history at once."""
     return all(history_class(asset.terms.strategy.name) for asset in rules.assets)
 
 
 def average_periods(rules: TradingRules) -> Mapping[str, Collection[int]]:
-    """Return the periods of the averages that a run over these rules needs, by asset."""
+    """Return by asset the periods of the averages that a run with these rules needs."""
     found = {}
     for asset in rules.assets:
         history = history_class(asset.terms.strategy.name)

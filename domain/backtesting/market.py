@@ -1,4 +1,4 @@
-"""The candles of all assets on one grid of closes, with what every run over them shares."""
+"""The candles of all assets on one grid of closes, and what all runs over them share."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Hashable, Mapping
@@ -15,12 +15,12 @@ class AssetMarket:
     """One asset's candles; `offset` is the index of its first close among those of all assets."""
 
     def __init__(self, asset: str, series: CandleSeries, offset: int) -> None:
-        """Take the candles as they are; nothing is computed before it is needed."""
+        """Take the candles; everything else is computed when it is needed."""
         self.asset = asset
         self.series = series
         self.offset = offset
         self.end = offset + len(series)
-        """The first close after its last."""
+        """One past its last close."""
         self._log_returns: Array | None = None
         self._averages: dict[int, Array] = {}
         self._computed: dict[Hashable, Array] = {}
@@ -38,13 +38,13 @@ class AssetMarket:
         return self._averages[period]
 
     def computed(self, key: Hashable, make: Callable[[], Array]) -> Array:
-        """Return what `make` returned for this key when it was asked for first."""
+        """Return what `make` returned the first time that this key was requested."""
         if key not in self._computed:
             self._computed[key] = make()
         return self._computed[key]
 
     def first_funding(self, index: int, interval_ms: int) -> int | None:
-        """Return the first of the candles from an index on that opens at a settlement."""
+        """Return the first candle from an index on that opens at a settlement."""
         if interval_ms not in self._funded:
             self._funded[interval_ms] = _funding_indices(self.series, interval_ms)
         indices = self._funded[interval_ms]
@@ -57,7 +57,7 @@ class AssetMarket:
 
 
 class Market:
-    """The candles of all assets. Runs with other rules over the same candles share it.
+    """The candles of all assets. Runs with different rules over the same candles share it.
 
     Always true: close number g of the grid is at `first_close_ms` + g * `candle_ms`.
     """
@@ -66,7 +66,7 @@ class Market:
         """Lay the candles of each asset on one grid.
 
         Raises:
-            ValueError: there is no candle of some asset, or their grids do not fit together.
+            ValueError: an asset has no candles, or the grids do not fit together.
         """
         if not candles:
             raise ValueError("expected candles of one asset or more, found none")
@@ -78,15 +78,15 @@ class Market:
         self.first_close_ms = self.first_open_ms + self.candle_ms
         self.assets = {asset: self._placed(asset, series) for asset, series in candles.items()}
         self.closes = max(asset.end for asset in self.assets.values())
-        """How many closes the grid has."""
+        """Number of closes of the grid."""
 
     @property
     def candles(self) -> int:
-        """How many candles of all assets there are, those carried forward included."""
+        """Number of candles of all assets, those carried forward included."""
         return sum(len(asset.series) for asset in self.assets.values())
 
     def candles_before(self, close: int) -> int:
-        """Return how many candles of all assets end before this close of the grid."""
+        """Return the number of candles of all assets that end before this close of the grid."""
         return sum(max(0, min(close, one.end) - one.offset) for one in self.assets.values())
 
     @cached_property
@@ -101,11 +101,11 @@ class Market:
         return self.first_close_ms + close * self.candle_ms
 
     def first_close_from(self, time_ms: int) -> int:
-        """Return the number of the first close at a time or after it."""
+        """Return the number of the first close at or after a time."""
         return -((self.first_close_ms - time_ms) // self.candle_ms)
 
     def prepare(self, periods: Mapping[str, Collection[int]]) -> None:
-        """Compute the averages of these periods, by asset, where that is still to be done."""
+        """Compute the averages of these periods, by asset, unless they exist."""
         wanted = [
             (asset, period)
             for name, asset in self.assets.items()

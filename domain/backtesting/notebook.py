@@ -26,22 +26,22 @@ class Backtest:
     equity: EquitySeries
     figures: BacktestFigures
     result: BacktestResult
-    """All that is known of the run."""
+    """Everything known about the run."""
 
 
 def backtest(data: Mapping[str, Any], rules: TradingRules) -> Backtest:
-    """Return what the rules make of candles.
+    """Run the rules over candles, and return the result.
 
     Args:
-        data: candles by asset (BTC) or symbol (BTCUSDT), of some or all assets of the rules. Each
-            is a `CandleSeries`, or a table whose columns are found by name, as of a data frame or
-            a dict of arrays: open_time (integer ms since 1970 UTC, or datetime64; without such a
+        data: candles by asset (BTC) or symbol (BTCUSDT), for some or all assets of the rules. Each
+            is a `CandleSeries`, or a table with columns by name, like a data frame or a dict of
+            arrays: open_time (integer ms since 1970 UTC, or datetime64; without such a
             column the index of a data frame), open, high, low and close; (n,), oldest first. Gaps
             are carried forward.
-        rules: of settings, by `load_settings(...).trading_rules()`.
+        rules: from settings, by `load_settings(...).trading_rules()`.
 
     Raises:
-        ValueError: an asset is unknown, a column is missing, or a candle cannot be.
+        ValueError: an asset is unknown, a column is missing, or a candle is impossible.
     """
     assets = {asset.instrument.symbol: asset.asset for asset in rules.assets}
     assets |= {asset.asset: asset.asset for asset in rules.assets}
@@ -81,7 +81,7 @@ def _times(name: str, table: Any) -> Times:
     if not column and not hasattr(table, "index"):
         raise ValueError(f"{name}: expected a column open_time, found {_columns(table)}")
     given = table["open_time"] if column else table.index
-    # Data frames keep times of a zone as objects; asked for plain ones, they give those of UTC.
+    # Data frames keep times with a zone as objects; converted to plain ones, they are in UTC.
     has_zone = getattr(getattr(given, "dtype", None), "tz", None) is not None
     times = np.asarray(given, dtype="datetime64[ms]" if has_zone else None)
     if times.dtype.kind == "M":

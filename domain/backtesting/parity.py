@@ -1,7 +1,7 @@
-"""What was done, held close by close against what the rules decide on the same facts.
+"""What a run did, compared close by close with what the rules decide on the same facts.
 
-No second history is made up: at each close the rules get the books as the facts had them, so that
-one difference does not lead to a hundred others, and each can be told with its cause.
+There is no second history: at each close the rules get the books as the facts had them, so that
+one difference does not lead to a hundred others, and each is reported with its cause.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,25 +30,25 @@ _LIVE_ONLY = frozenset(
         DenialReason.LIQUIDITY,
     }
 )
-"""Reasons that a backtest does not know."""
+"""Reasons that do not exist in a backtest."""
 _NOTHING = "nothing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """What a run has stored."""
+    """The stored facts of a run."""
 
     candles: Mapping[str, CandleSeries]
-    """By asset, from the first that was stored."""
+    """Candles by asset, from the first stored one."""
     late_ms: Mapping[tuple[str, int], int]
-    """By asset and close: how long after it the candle was there."""
+    """By asset and close: how long after the close its candle arrived."""
     decisions: Mapping[int, Decision]
-    """By close; those in which an entry was signalled or a protection fired."""
+    """By close; only those in which an entry was signalled or a protection fired."""
     denials: Mapping[tuple[str, int], Denial]
-    """By asset and close; also of signals that came after the decision."""
+    """By asset and close; including signals that came after the decision."""
     orders: Sequence[Order]
     executions: Sequence[Execution]
-    """In the order in which they were booked."""
+    """Executions in the order in which they were booked."""
     booked_ms: Mapping[str, int]
     """By execution id: when it was booked."""
     states: Sequence[ProtectionState]
@@ -58,63 +58,63 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One thing that was not done as the rules decide it."""
+    """One thing that the run did not do as the rules decide."""
 
     t_ms: int
     asset: str
     rules: str
-    """What the rules say."""
+    """What the rules decide."""
     done: str
     cause: str
 
 
 @dataclass(slots=True, kw_only=True)
 class Parity:
-    """How a time compares."""
+    """Result of the comparison over a period."""
 
     from_ms: int
     until_ms: int
     closes: int = 0
-    """Closes of assets that were judged."""
+    """Number of compared closes of assets."""
     alike: int = 0
-    """Grants, refusals, exits, stops and protections that were the same."""
+    """Number of approvals, denials, exits, stops and protections that were the same."""
     differences: list[Difference] = field(default_factory=list)
     fills: int = 0
-    """Executions of what was decided at a close."""
+    """Number of executions of decisions at closes."""
     cost: Decimal = ZERO
-    """What their prices were worse than the close, quote; negative is better."""
+    """How much worse their prices were than the close, quote; negative is better."""
     notional: Decimal = ZERO
     fees: Decimal = ZERO
 
     @property
     def slippage_bps(self) -> Decimal | None:
-        """What fills cost on average against the close; None without any."""
+        """Average cost of fills against the close; None without fills."""
         return self.cost / self.notional * 10_000 if self.notional else None
 
     @property
     def fee_rate(self) -> Decimal | None:
-        """What was paid as a fraction of the notional; None without fills."""
+        """Fees / notional; None without fills."""
         return self.fees / self.notional if self.notional else None
 
 
 def compare(record: Record, rules: TradingRules, from_ms: int, until_ms: int) -> Parity:
-    """Return how the closes after `from_ms`, up to `until_ms`, compare.
+    """Compare the closes after `from_ms`, up to `until_ms`.
 
     Args:
-        record: all that was stored, from the first candle.
-        rules: those that the run had.
-        from_ms: on the grid of candles, as is the end.
+        record: the stored facts, from the first candle.
+        rules: the rules of the run.
+        from_ms: a time on the grid of candles, like `until_ms`.
         until_ms: the last close.
     """
     return compare_spans(record, [(rules, from_ms, until_ms)])
 
 
 def compare_spans(record: Record, spans: Sequence[tuple[TradingRules, int, int]]) -> Parity:
-    """Return how a time compares in which the rules were not the same all along.
+    """Compare a period in which the rules changed.
 
     Args:
-        record: all that was stored, from the first candle.
-        spans: rules, and between which times they held; each begins where the one before ends.
+        record: the stored facts, from the first candle.
+        spans: rules, each with start and end; each begins where the one before ends.
     """
     parity = Parity(from_ms=spans[0][1], until_ms=spans[-1][2])
     for rules, from_ms, until_ms in spans:
@@ -126,7 +126,7 @@ def compare_spans(record: Record, spans: Sequence[tuple[TradingRules, int, int]]
 
 
 class _Shadow:
-    """The rules at work on the books that the facts had."""
+    """Applies the rules to the books of the facts."""
 
     def __init__(self, record: Record, rules: TradingRules, from_ms: int) -> None:
         self._record = record
@@ -157,13 +157,13 @@ class _Shadow:
         self._portfolio.reserved.update(self._on_their_way(from_ms))
 
     def _on_their_way(self, from_ms: int) -> dict[str, Approval]:
-        """Return by asset what was granted up to a time and filled too late to count at it."""
+        """Return by asset the approvals up to a time that were filled too late to count at it."""
         filled = {(each.asset, each.decided_ms) for each in self._waiting if each.reason is None}
         granted = (a for decision in self._record.decisions.values() for a in decision.approvals)
         return {a.asset: a for a in granted if a.t_ms <= from_ms and (a.asset, a.t_ms) in filled}
 
     def close(self, t_ms: int, parity: Parity) -> None:
-        """Decide one close, and hold it against what was done."""
+        """Decide one close, and compare it with what was done."""
         before, ended = self._catch_up(t_ms)
         self._portfolio.fold_before(t_ms)
         reports = []
@@ -180,7 +180,7 @@ class _Shadow:
                 reports.append(report)
         parity.closes += len(reports)
         done = self._record.decisions.get(t_ms, Decision(t_ms=t_ms))
-        # As if every signal had come in time; the books then get only what took room from others.
+        # As if every signal had come in time; the books then get only what took up room.
         wanted = self._portfolio.present().decide(t_ms, reports, now_ms=t_ms)
         decision = self._portfolio.decide(t_ms, _in_time(reports, done), now_ms=t_ms)
         self._judge(t_ms, reports, (decision, wanted), done, parity)
@@ -189,10 +189,10 @@ class _Shadow:
                 self._portfolio.release(approval)
 
     def _catch_up(self, t_ms: int) -> tuple[dict[str, Position | None], dict[str, ExitReason]]:
-        """Fold what stood before t's decisions.
+        """Fold everything before t's decisions.
 
         Returns:
-            What was open inside the candle, and what the exchange then closed of it, by asset.
+            What was open inside the candle, and what the exchange closed of it, by asset.
         """
         due = self._due(t_ms)
         for execution in due:
@@ -208,7 +208,7 @@ class _Shadow:
         return before, ended
 
     def _due(self, t_ms: int) -> list[Execution]:
-        """Fold transfers and states before a time, and return the executions that counted then."""
+        """Fold transfers and states before a time; return the executions that count before it."""
         while self._transfers and self._transfers[0].ts_ms < t_ms:
             self._portfolio.apply_transfer(self._transfers.pop(0))
         while self._states and self._states[0].t_ms < t_ms:
@@ -226,7 +226,7 @@ class _Shadow:
         order = self._orders.get(approval.client_order_id)
         return order is not None and bool(order.state.filled_qty)
 
-    # Judging.
+    # Comparisons.
 
     def _judge_stop(
         self,
@@ -235,7 +235,7 @@ class _Shadow:
         done: ExitReason | None,
         parity: Parity,
     ) -> None:
-        """Hold what the exchange closed inside a candle against the candle's extremes."""
+        """Compare what the exchange closed inside a candle with the candle's extremes."""
         decided_ms = None if position is None else position.decided_ms
         if position is None or decided_ms is None or decided_ms > candle.open_time_ms:
             return
@@ -264,7 +264,7 @@ class _Shadow:
         done: Decision,
         parity: Parity,
     ) -> None:
-        """Judge a close by the decision over the signals in time, and that over all of them."""
+        """Compare a close with the decision over the signals in time, and with that over all."""
         decision, wanted = decisions
         fired = None if decision.protection is None else decision.protection.reason
         was_fired = None if done.protection is None else done.protection.reason
@@ -306,7 +306,7 @@ class _Shadow:
         return "the close was not decided" if found is None else "unexplained"
 
     def _why_not_closed(self, asset: str, t_ms: int) -> str:
-        """Tell why an asset found nothing to close at t; empty where there is no cause."""
+        """Return why an asset found nothing to close at t; empty: no cause was found."""
         for execution in self._record.executions:
             asked_ms = execution.decided_ms
             if execution.asset != asset or asked_ms is None or asked_ms == t_ms:
@@ -318,7 +318,7 @@ class _Shadow:
         return ""
 
     def _under_way(self, close: Execution, asked_ms: int, t_ms: int) -> str:
-        """Tell of a close across t that was asked for at another time, before the asset decided."""
+        """Explain by a close in flight at t that was requested before the asset decided."""
         decides_ms = self._record.late_ms.get((close.asset, t_ms), 0)
         decides_ms += t_ms + self._rules.approval.coordination_window_ms
         if not (asked_ms <= decides_ms and close.ts_ms >= t_ms):
@@ -329,7 +329,7 @@ class _Shadow:
         return f"it was being closed by {who}, asked for {when}"
 
     def _booked_late(self, entry: Execution, _: int, t_ms: int) -> str:
-        """Tell of a fill before t that was booked after it, where the asset decided before."""
+        """Explain by a fill before t that was booked after the asset decided."""
         booked_ms = self._record.booked_ms.get(entry.exec_id, 0)
         if not entry.ts_ms < t_ms <= booked_ms:
             return ""
@@ -372,9 +372,9 @@ class _Shadow:
 
 
 def _in_time(reports: Sequence[AssetEvaluation], done: Decision) -> list[AssetEvaluation]:
-    """Return reports without the signals that were not decided with the others'.
+    """Return reports without the signals that were not decided together with the others.
 
-    They came too late, or their asset was paused, and took no room from anybody.
+    They came too late, or their asset was paused, and took up no room.
     """
     found = []
     for report in reports:
@@ -394,7 +394,7 @@ def _text(answer: Approval | Denial | None) -> str | None:
 
 
 def _add_costs(parity: Parity, record: Record, candle_ms: int) -> None:
-    """Add what fills cost against the closes they were decided at."""
+    """Add the cost of fills against the closes of their decisions."""
     for execution, close in _fills(record, candle_ms, parity):
         worse = close - execution.price if execution.side is Side.SELL else execution.price - close
         parity.fills += 1

@@ -1,4 +1,4 @@
-"""The rules run over candles in one plain loop: what actors do by messages, in a page.
+"""Runs the rules over candles in one plain loop: what the actors do by messages, on one page.
 
 Each close goes through the steps (a) to (e) of strategy 10.3.
 """
@@ -24,11 +24,11 @@ from domain.trading.trailing import StopState, first_stop, follow, policy_of
 
 @dataclass(kw_only=True)
 class Result:
-    """What a run left behind."""
+    """Result of a run."""
 
     trades: list[Trade] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
-    """Those in which an entry was signalled or a protection fired."""
+    """Only those in which an entry was signalled or a protection fired."""
 
 
 class Backtest:
@@ -46,7 +46,7 @@ class Backtest:
         state = initial_state(balance, start_ms, limit=rules.total_capital)
         self.portfolio = PortfolioState(rules, state, balance)
         self.stops: dict[str, StopState] = {}
-        """Of each open position."""
+        """Stop of each open position."""
         self.result = Result()
 
     def run(self) -> Result:
@@ -153,7 +153,7 @@ class InsideCandle:
         )
 
     def events(self, position: Position, stop: StopState) -> tuple[list[Event], StopState]:
-        """Return what happens to an open position, and where its stop then stands."""
+        """Return the executions of an open position, and its stop after them."""
         events: list[Event] = []
         fills, candle = self._rules.fills, self._candle
         rate = funding_rate(candle.open_time_ms, fills.funding, self._funding)
@@ -195,7 +195,7 @@ class InsideCandle:
 def candles_by_close(
     candles: Mapping[str, CandleSeries], names: list[str]
 ) -> Iterator[tuple[int, dict[str, Candle]]]:
-    """Yield each close time with the candles that end at it, in the order of the names."""
+    """Yield each close time with the candles that end at it, by name."""
     first_ms = min(int(series.open_time_ms[0]) + series.candle_ms for series in candles.values())
     last_ms = max(int(series.open_time_ms[-1]) + series.candle_ms for series in candles.values())
     step_ms = next(iter(candles.values())).candle_ms

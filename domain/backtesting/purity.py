@@ -1,8 +1,8 @@
-"""Whether a strategy answers the same whenever it is given the same candles.
+"""Whether a strategy always gives the same result for the same candles.
 
-A strategy gets its candles one by one, so it can know what comes later only from elsewhere: from a
-file, from an instance before this one, from a fold of a whole series. All of that shows where
-several folds of the same candles, at once and one after the other, do not agree.
+A strategy gets its candles one by one, so it can know later ones only from elsewhere: from a file,
+an earlier instance, or a fold of a whole series. All of that shows if several folds of the same
+candles, together and one after another, do not agree.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,19 +19,19 @@ from domain.strategies.contract import show_close
 from domain.strategies.registry import is_built_in, make_strategy
 
 OnClose = Callable[[str, int, int], None]
-"""Takes an asset, the time of a close, ms, and how many candles are folded for it at once."""
+"""Takes an asset, the time of a close, ms, and the number of candles folded at once for it."""
 
 CUTS = 12
-"""Closes of each asset up to which its candles are folded at once."""
+"""Number of closes of each asset up to which its candles are folded at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Impurity:
-    """An asset whose strategy answers the same candles in two ways."""
+    """An asset whose strategy gave two results for the same candles."""
 
     asset: str
     what: str
-    """How it was found, and both answers."""
+    """How it was found, and both results."""
 
 
 def impurities(
@@ -40,13 +40,13 @@ def impurities(
     on_asset: Callable[[], None] = lambda: None,
     on_close: OnClose = lambda *_: None,
 ) -> tuple[Impurity, ...]:
-    """Return what is wrong with the strategies that are not ours, the first of each asset.
+    """Return the first impurity of each asset whose strategy is the user's own.
 
     Args:
         candles: by asset.
-        rules: which strategy each has.
+        rules: with the strategy of each asset.
         on_asset: called after each asset.
-        on_close: called before each question to a strategy.
+        on_close: called before each call of a strategy.
     """
     found = []
     for asset in foreign_assets(rules):
@@ -59,7 +59,7 @@ def impurities(
 
 
 def foreign_assets(rules: TradingRules) -> list[str]:
-    """Return the assets whose strategies are not ours, and so are held to their folds."""
+    """Return the assets with a user's own strategy, which is compared with its folds."""
     return [one.asset for one in rules.assets if not is_built_in(one.terms.strategy.name)]
 
 
@@ -86,7 +86,7 @@ def _folded_twice(
     cuts: list[int],
     on_close: Callable[[int, int], None],
 ) -> dict[int, Evaluation] | str:
-    """Return what two folds beside each other say at some closes, or where they differ."""
+    """Return the results of two simultaneous folds at some closes, or where they differ."""
     one, other = make_strategy(spec, rules), make_strategy(spec, rules)
     said = {}
     for index in range(len(series)):
@@ -108,7 +108,7 @@ def _folded_again(
     said: Mapping[int, Evaluation],
     on_close: Callable[[int, int], None],
 ) -> str | None:
-    """Return where a later fold, asked seldom, or a fold at once differs from the first."""
+    """Return where a later fold, evaluated rarely, or a fold at once differs from the first."""
     seldom = make_strategy(spec, rules)
     for index in range(len(series)):
         on_close(_close_ms(series, index), 1)

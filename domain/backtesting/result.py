@@ -1,4 +1,4 @@
-"""What a backtest leaves behind: the one value that reports, sweeps and figures are made of."""
+"""The result of a backtest, from which reports, sweeps and figures are made."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -20,10 +20,10 @@ from domain.trading.positions import Position, Trade
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EquitySeries:
-    """The account at every close of the grid, as the portfolio saw it (strategy 10.3 c).
+    """The account at every close of the grid, as the portfolio sees it (strategy 10.3 c).
 
     That is after the fills inside the candle and before those at its close; only the last close
-    is taken after its fills, so that the series ends with what is left.
+    is taken after its fills, so that the series ends with the final account.
     """
 
     time_ms: Times
@@ -54,18 +54,18 @@ class Refused:
 
 
 class AssetHistory(Protocol):
-    """What the strategy said of one asset's closes."""
+    """The strategy's results at one asset's closes."""
 
     is_active: Flags
-    """(n,) regime ACTIVE, cooldowns left out."""
+    """(n,) regime ACTIVE, without cooldowns."""
 
     def lines(self) -> list[Line]:
-        """Return the figures of all closes, as the strategy names them."""
+        """Return the figures at all closes, by the strategy's own names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BacktestResult:
-    """All that is known of a run."""
+    """Everything known about a run."""
 
     rules: TradingRules
     market: Market
@@ -75,20 +75,20 @@ class BacktestResult:
     trades: list[Trade]
     """By exit time, then by the order of assets in the settings."""
     open_positions: list[Position]
-    """At the end; they are no trades."""
+    """Open positions at the end; they are not trades."""
     refused: list[Refused]
     """By time, then by the order of assets in the settings."""
     protections: list[Protection]
     """Emergencies and halts, by time."""
     equity: EquitySeries
     protection: ProtectionState
-    """At the end: peak, start of the day, what has fired; equity as of its newest change."""
+    """State at the end: peak, start of the day, what has fired; equity as of its last change."""
     counts_from_ms: int | None = None
-    """What lies before was not traded, and does not count; None: all counts."""
+    """What is before it was not traded and does not count; None: everything counts."""
 
     @property
     def begin_ms(self) -> int:
-        """From when on it counts."""
+        """Start of what counts."""
         return self.market.first_open_ms if self.counts_from_ms is None else self.counts_from_ms
 
     @property
@@ -113,5 +113,5 @@ class BacktestResult:
 
     @property
     def exits_by_reason(self) -> Mapping[str, int]:
-        """Trades by the reason of their end."""
+        """Number of trades by the reason of their end."""
         return Counter(trade.reason for trade in self.trades)

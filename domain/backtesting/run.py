@@ -1,4 +1,4 @@
-"""One backtest, by whichever way its strategies allow: in leaps, or close by close."""
+"""One backtest, in leaps if its strategies allow that, otherwise close by close."""
 
 from collections.abc import Callable, Mapping
 
@@ -20,15 +20,15 @@ from domain.strategies.history import Line
 def run_backtest(
     market: Market, rules: TradingRules, tell: Callable[[int], None] | None = None
 ) -> BacktestResult:
-    """Return what the rules make of the candles.
+    """Run the rules over the candles.
 
     Args:
         market: candles by asset; others than those of the rules take no part.
         rules: which assets, limits and costs.
-        tell: called now and then with how many closes of the grid are played.
+        tell: called now and then with the number of closes played so far.
 
     Raises:
-        ConfigError: there is no strategy of some name.
+        ConfigError: a strategy is not known.
     """
     play = play_in_leaps if can_leap(rules) else play_close_by_close
     return play(market, rules, tell)
@@ -37,12 +37,12 @@ def run_backtest(
 def play_close_by_close(
     market: Market, rules: TradingRules, tell: Callable[[int], None] | None = None
 ) -> BacktestResult:
-    """Return the same as `run_backtest` by the plain loop, which any strategy can be played by."""
+    """Return the same as `run_backtest` by the plain loop, which works with any strategy."""
     return _Noted(market, rules, tell).noted()
 
 
 class _Noted(Backtest):
-    """The plain loop, which also notes each close."""
+    """The plain loop, which also records each close."""
 
     def __init__(
         self, market: Market, rules: TradingRules, tell: Callable[[int], None] | None
@@ -55,13 +55,13 @@ class _Noted(Backtest):
         self._balances = np.full(market.closes, float(rules.fills.initial_balance))
         self._equities = self._balances.copy()
         self._newest = 0
-        """The newest close of the grid that was played."""
+        """The last played close of the grid."""
 
     def noted(self) -> BacktestResult:
-        """Return what the run left behind."""
+        """Return the result of the run."""
         result, portfolio, order = self.run(), self.portfolio, [a.asset for a in self._rules.assets]
         portfolio.fold_all()
-        # The grid may go on with candles of assets that take no part.
+        # The grid may continue with candles of assets that take no part.
         self._balances[self._newest + 1 :] = portfolio.balance
         self._equities[self._newest + 1 :] = portfolio.equity()
         self._balances[-1], self._equities[-1] = portfolio.balance, portfolio.equity()
@@ -99,19 +99,19 @@ class _Noted(Backtest):
 
 
 class NotedHistory:
-    """What a strategy said of each close, noted as it was said."""
+    """A strategy's results, recorded close by close."""
 
     def __init__(self, closes: int) -> None:
-        """Start before the first of so many closes."""
+        """Start before the first of a number of closes."""
         self.is_active: Flags = np.zeros(closes, dtype=np.bool_)
         self._lines: dict[str, Line] = {}
 
     def lines(self) -> list[Line]:
-        """Return the figures of all closes, as the strategy names them."""
+        """Return the figures at all closes, by the strategy's own names."""
         return list(self._lines.values())
 
     def note(self, index: int, found: Evaluation, *, is_warm: bool) -> None:
-        """Note what was said of a close."""
+        """Record the result at a close."""
         self.is_active[index] = is_warm and found.market_regime is Regime.ACTIVE
         for value in found.values:
             line = self._lines.get(value.name)

@@ -1,4 +1,4 @@
-"""What a backtest comes to where stops fill past their triggers, as they do in a crash."""
+"""Results of a backtest if stops fill past their triggers, as they do in a crash."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -12,20 +12,20 @@ from domain.trading.orders import ExitReason
 from domain.trading.positions import ZERO
 
 FRACTIONS = (ZERO, Decimal("0.1"), Decimal("0.5"))
-"""That a check tries: of the way from the trigger to the candle's extreme."""
+"""Fractions that a check tries: of the way from the trigger to the candle's extreme."""
 _STOPS = (ExitReason.STOP_LOSS, ExitReason.TRAILING_STOP)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GapRun:
-    """One run, and how far its stops filled past their triggers."""
+    """A run, and how far its stops filled past their triggers."""
 
     fraction: Decimal
     figures: BacktestFigures
 
     @property
     def stops(self) -> int:
-        """Trades that ended at a stop."""
+        """Number of trades that ended at a stop."""
         exits = self.figures.total.exits_by_reason
         return sum(exits.get(reason, 0) for reason in _STOPS)
 
@@ -36,7 +36,7 @@ def with_gap(rules: TradingRules, fraction: Decimal) -> TradingRules:
 
 
 def gap_runs(market: Market, rules: TradingRules) -> Iterator[GapRun]:
-    """Yield a run at each of FRACTIONS, and at that of the rules where it is another."""
+    """Yield a run at each of FRACTIONS, and at that of the rules if it is another one."""
     for fraction in sorted({*FRACTIONS, rules.fills.stop_gap_fraction}):
         result = run_backtest(market, with_gap(rules, fraction))
         yield GapRun(fraction=fraction, figures=backtest_figures(result))
@@ -45,7 +45,7 @@ def gap_runs(market: Market, rules: TradingRules) -> Iterator[GapRun]:
 def without_gaps(
     market: Market, rules: TradingRules, tell: Callable[[int], None] | None = None
 ) -> BacktestFigures | None:
-    """Return what the rules come to where stops fill at their triggers; None where they do.
+    """Return the result if stops fill at their triggers; None if they do by the rules.
 
     The arguments are those of `run_backtest`.
     """

@@ -1,7 +1,7 @@
 """Finds the candle that ends a position at its stop or its target, over a whole history at once.
 
-Floats tell which candles may end it or move its stop, with room to spare; those are judged exactly,
-by the functions that judge every candle of the plain loop.
+Floats, with a margin, tell which candles may end it or move its stop; those are judged exactly, by
+the functions that judge every candle in the plain loop.
 """
 
 import math
@@ -18,9 +18,9 @@ from domain.trading.sizing import ONE
 from domain.trading.trailing import StopState, follow
 
 _ROOM = 1e-12
-"""A candle is judged exactly where a price comes so near to a level, as a fraction of it."""
+"""A candle is judged exactly if a price comes this close to a level, as a fraction of it."""
 _FIRST_BLOCK = 512
-"""Candles that are looked at in one go; twice as many each time that none of them matters."""
+"""Candles that are searched at once; doubled each time that none of them matters."""
 
 
 @fast_init
@@ -29,9 +29,9 @@ class StopFill:
     """How a candle ends a position."""
 
     index: int
-    """Of the candle."""
+    """Index of the candle."""
     price: Decimal
-    """Slippage left out."""
+    """Price without slippage."""
     reason: ExitReason
 
 
@@ -50,7 +50,7 @@ class StopSearch:
         self._gap = stop_gap_fraction
 
     def first_fill(self, stop: StopState, begin: int, end: int) -> StopFill | None:
-        """Return how the first of the candles [begin, end) that ends the position does it."""
+        """Return the fill in the first of the candles [begin, end) that ends the position."""
         index = self._next(stop, begin, end)
         while index is not None:
             stop, reached = self._judged(stop, index)
@@ -83,7 +83,7 @@ class StopSearch:
         return None
 
     def _bounds(self, stop: StopState) -> tuple[float, float]:
-        """Return below which low and above which high a candle may matter."""
+        """Return the low and the high beyond which a candle may matter."""
         levels = stop.levels
         at_stop, target = float(levels.stop_loss), levels.take_profit
         if stop.side is Side.BUY:
@@ -93,7 +93,7 @@ class StopSearch:
         return below * (1.0 + _ROOM), at_stop * (1.0 - _ROOM)
 
     def _moves_from(self, stop: StopState) -> float:
-        """Return the price beyond which the stop moves: where its level passes the next tick."""
+        """Return the price beyond which the stop moves: its level then passes the next tick."""
         trail, ratchet = self._policy.trail_fraction, self._policy.min_ratchet_fraction
         tick, standing = self._instrument.tick_size, stop.levels.stop_loss
         if stop.side is Side.BUY:

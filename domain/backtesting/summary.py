@@ -1,4 +1,4 @@
-"""What a run amounts to: figures over trades and equity samples."""
+"""Figures of a run, over trades and equity samples."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,23 +12,23 @@ from domain.trading.positions import ZERO, Trade
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradeFigures:
-    """Figures over some trades. Money is quote."""
+    """Figures of some trades. Money is quote."""
 
     trades: int
     wins: int
-    """Trades with pnl > 0."""
+    """Number of trades with pnl > 0."""
     pnl: Decimal
     fees: Decimal
     funding: Decimal
     gross_profit: Decimal
-    """Sum of the pnl of winning trades."""
+    """Total pnl of winning trades."""
     gross_loss: Decimal
-    """Sum of the pnl of losing trades, positive."""
+    """Total pnl of losing trades, as a positive number."""
     exits: Mapping[ExitReason, int]
 
     @property
     def win_rate(self) -> float | None:
-        """Fraction of trades that won; None without trades."""
+        """Fraction of winning trades; None without trades."""
         return self.wins / self.trades if self.trades else None
 
     @property
@@ -38,7 +38,7 @@ class TradeFigures:
 
 
 def figures(trades: Sequence[Trade]) -> TradeFigures:
-    """Return the figures over some trades."""
+    """Return the figures of some trades."""
     wins = [trade.pnl for trade in trades if trade.pnl > 0]
     losses = [trade.pnl for trade in trades if trade.pnl < 0]
     return TradeFigures(
@@ -54,7 +54,7 @@ def figures(trades: Sequence[Trade]) -> TradeFigures:
 
 
 def max_drawdown(samples: Sequence[ProtectionState]) -> Decimal:
-    """Return the deepest fall of the sampled equity below its highest so far, a fraction."""
+    """Return the largest drawdown of the sampled equity, as a fraction of the peak."""
     peak = deepest = ZERO
     for sample in samples:
         peak = max(peak, sample.equity)

@@ -1,6 +1,6 @@
-"""Many runs over the same candles: what is played, and how one run is told from another.
+"""Many runs over the same candles.
 
-Whoever plays the batches, in whatever order and wherever, gets the same scores.
+The scores do not depend on where, or in which order, the batches are played.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from domain.rules import TradingRules
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """What one run amounts to; see `BacktestFigures`. None where a figure is not defined."""
+    """Figures of one run; see `BacktestFigures`. None if a figure is not defined."""
 
     pnl: float | None
     total_return: float | None
@@ -35,74 +35,74 @@ _LESS_IS_BETTER = frozenset({"max_drawdown"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Combination:
-    """One choice of values, and the rules that it makes."""
+    """One combination of values, and the rules with them."""
 
     values: Mapping[str, str]
-    """Text of each swept setting by its key."""
+    """Value of each swept setting as text, by its key."""
     rules: TradingRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """A stretch to choose on, and the one after it to judge the choice by. Times in ms."""
+    """A training period, and the test period after it. Times in ms."""
 
     train_from_ms: int
     test_from_ms: int
-    """Where the training ends too."""
+    """Also the end of the training."""
     test_to_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Runs over one stretch of the market."""
+    """Runs over one period of the market."""
 
     number: int
     first: int
     """Number of the first combination."""
     rules: tuple[TradingRules, ...]
     span: tuple[int, int] | None
-    """First and last time of trading, ms; candles of the warm-up come before. None: all candles."""
+    """Start and end of trading, ms; the warm-up comes before. None: all candles."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepRow:
-    """One combination's scores, one a window; a single one where there are no windows."""
+    """One combination's scores, one per window; a single one without windows."""
 
     combination: Combination
     in_sample: tuple[Score, ...]
     out_of_sample: tuple[Score, ...]
-    """On the candles after those of `in_sample`; empty without a walk forward."""
+    """Scores on the test periods; empty without a walk forward."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """What a window's training would have chosen, and what came of it."""
+    """The choice by a window's training, and its score in the test."""
 
     window: Window
     combination: Combination
     in_sample: Score
     out_of_sample: Score
     rank: int
-    """Of the choice among all combinations out of sample, from 1."""
+    """Rank of the choice among all combinations out of sample, from 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepResult:
-    """All runs of a sweep, the best in sample first."""
+    """All runs of a sweep, best in sample first."""
 
     sort: str
-    """The figure that decides what is best, one of FIGURES."""
+    """The figure to sort by, one of FIGURES."""
     rows: list[SweepRow]
     windows: tuple[Window, ...]
-    """Empty without a walk forward: then every score is in sample."""
+    """Empty without a walk forward; every score is then in sample."""
     choices: tuple[Choice, ...]
-    """One a window."""
+    """One per window."""
 
 
 def windows(first_ms: int, end_ms: int, *, train_ms: int, test_ms: int) -> tuple[Window, ...]:
-    """Return the windows of a walk forward: each trains on what lies before its test.
+    """Return the windows of a walk forward: each trains on the period before its test.
 
-    Tests follow each other without a gap; what is left at the end is too short for one.
+    Tests follow each other without a gap; the rest at the end is too short for one.
     """
     count = max(0, (end_ms - first_ms - train_ms) // test_ms)
     starts = [first_ms + number * test_ms for number in range(count)]
@@ -139,7 +139,7 @@ def _parts(window: Window) -> list[tuple[int, int]]:
 
 
 def play(market: Market, batch: Batch) -> list[Score]:
-    """Return the score of each run of a batch."""
+    """Play a batch, and return the score of each run."""
     cuts: dict[int, Market] = {}
     scores = []
     for rules in batch.rules:
@@ -151,7 +151,7 @@ def play(market: Market, batch: Batch) -> list[Score]:
 
 
 def cut(market: Market, warmup: int, span: tuple[int, int]) -> Market:
-    """Return the candles of a span, and before it as many as only feed the indicators."""
+    """Return the candles of a span, preceded by those of the warm-up."""
     from_ms = span[0] - warmup * market.candle_ms
     parts = {name: asset.series.between(from_ms, span[1]) for name, asset in market.assets.items()}
     return Market({name: series for name, series in parts.items() if len(series)})
@@ -185,11 +185,11 @@ def gathered(
     """Return the result of all batches.
 
     Args:
-        combinations: as they were given to `batches`.
+        combinations: as passed to `batches`.
         found: the windows, likewise.
-        scores: of each batch by its number.
-        made: the batches.
-        sort: the figure that decides what is best.
+        scores: the scores of each batch, by its number.
+        made: all batches.
+        sort: the figure to sort by.
     """
     by_span: dict[tuple[int, int] | None, list[Score]] = {}
     for batch in made:
@@ -226,12 +226,12 @@ def _choice(window: Window, rows: Sequence[SweepRow], index: int, sort: str) -> 
 
 
 def less_is_better(figure: str) -> bool:
-    """Tell whether a smaller value of a figure is the better one."""
+    """Tell whether smaller values of a figure are better."""
     return figure in _LESS_IS_BETTER
 
 
 def _rank_key(score: Score, sort: str) -> tuple[bool, float]:
-    """Return what sorts scores, the best first and those that are not defined last."""
+    """Return the sort key of a score: best first, undefined last."""
     value: float | None = getattr(score, sort)
     if value is None:
         return True, 0.0
@@ -239,7 +239,7 @@ def _rank_key(score: Score, sort: str) -> tuple[bool, float]:
 
 
 def mean_score(scores: Sequence[Score]) -> Score:
-    """Return the mean of each figure over the scores in which it is defined."""
+    """Return the mean of each figure over the scores that define it."""
 
     def mean(name: str) -> float | None:
         values = [value for score in scores if (value := getattr(score, name)) is not None]

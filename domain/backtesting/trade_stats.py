@@ -1,4 +1,4 @@
-"""What single trades were like: wins against losses, streaks, and how far prices went meanwhile."""
+"""Statistics of single trades: wins and losses, streaks, and price excursions."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ _AT_STOP = (ExitReason.STOP_LOSS, ExitReason.TRAILING_STOP)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradeStats:
-    """Figures over some trades. Money is quote; None where it is not defined."""
+    """Figures of some trades. Money is quote; None if not defined."""
 
     average_win: float | None
     """Mean pnl of the winning trades."""
     average_loss: float | None
-    """Mean pnl of the losing ones, negative."""
+    """Mean pnl of the losing trades, negative."""
     payoff: float | None
     """Average win / average loss, as a positive number."""
     longest_wins: int
-    """Winning trades in a row, by exit time."""
+    """Most winning trades in a row, by exit time."""
     longest_losses: int
 
 
@@ -33,8 +33,8 @@ class TradeStats:
 class Excursion:
     """How far the price went while a trade was open, fractions of the entry price, >= 0.
 
-    Known to a candle's high and low: what a candle reached before the entry in it counts too. Of
-    the candle of the exit only the exit's own price counts.
+    As precise as a candle's high and low: prices of the entry's candle before the entry count too.
+    Of the exit's candle only the exit price counts.
     """
 
     adverse: float
@@ -44,7 +44,7 @@ class Excursion:
 
 
 def trade_stats(trades: Sequence[Trade]) -> TradeStats:
-    """Return the figures over some trades, in the order of their exits."""
+    """Return the figures of some trades, in the order of their exits."""
     pnl = [float(trade.pnl) for trade in trades]
     win, loss = (_mean(value for value in pnl if sign * value > 0) for sign in (1, -1))
     return TradeStats(
@@ -57,7 +57,7 @@ def trade_stats(trades: Sequence[Trade]) -> TradeStats:
 
 
 def excursions(result: BacktestResult) -> list[Excursion]:
-    """Return how far the price went in each trade, in their order."""
+    """Return the excursions of each trade, in the same order."""
     return [_excursion(trade, result.market.assets[trade.asset]) for trade in result.trades]
 
 
@@ -66,8 +66,8 @@ def _excursion(trade: Trade, market: AssetMarket) -> Excursion:
     open_ms, step_ms = int(series.open_time_ms[0]), series.candle_ms
     first = (trade.entry_ms - open_ms) // step_ms
     entry, leaves = float(trade.entry_price), float(trade.exit_price)
-    # The candle of the exit went on without the trade: a stop was the worst of it, a target the
-    # best. What ends at a close is filled in the next candle, milliseconds later.
+    # The exit's candle continued without the trade: a stop was its worst price, a target its
+    # best. An exit at a close is filled in the next candle, milliseconds later.
     is_inside = trade.reason in (*_AT_STOP, ExitReason.TAKE_PROFIT)
     whole = slice(first, (trade.exit_ms - is_inside - open_ms) // step_ms)
     highs = [entry, leaves, *series.high[whole].tolist()]

@@ -1,8 +1,8 @@
 """Finds the first of many closes at which the portfolio's protection could change anything.
 
-Between two events the positions and the balance stand still and only prices move. So equity is a
-line of sums, and most spans of closes are seen at a glance to be idle: no level of section 8 is
-reached, in floats, with room to spare. What is not surely idle is left to be judged exactly.
+Between two events positions and balance do not change, only prices move. So equity is a series of
+sums, and most spans of closes are quickly found to be idle: no level of section 8 is reached, in
+floats, with a margin. What is not surely idle is judged exactly.
 """
 
 import math
@@ -17,22 +17,22 @@ from domain.portfolio.protection import ProtectionState
 from domain.rules import ProtectionRules
 
 MARGIN = 1e-9
-"""Room for the difference of floats and decimals, as a fraction of the peak or the day's start."""
+"""Margin for the difference of floats and decimals, a fraction of the peak or the day's start."""
 
 
 class Levels(NamedTuple):
-    """The limits, as floats, and which of them can act on a state."""
+    """The limits as floats, and which of them can act on a state."""
 
     peak: float
     day_start: float
     above: float
-    """At a drawdown from this on something may happen."""
+    """At this drawdown or more something may happen."""
     below: float
-    """At a drawdown up to this something may happen."""
+    """At this drawdown or less something may happen."""
     daily_loss: float
-    """At a daily loss from this on something may happen."""
+    """At this daily loss or more something may happen."""
     least_equity: float
-    """At an equity up to this the entry capital is lost."""
+    """At this equity or less the loss of entry capital fires."""
 
 
 class Limits:
@@ -50,7 +50,7 @@ class Limits:
         self._newest: tuple[ProtectionState, Levels] | None = None
 
     def acting_on(self, state: ProtectionState) -> Levels:
-        """Return what can act on a state."""
+        """Return the limits that can act on a state."""
         # Asked before and after each event, of which not every one changes the state.
         if self._newest is None or self._newest[0] is not state:
             self._newest = state, self._acting_on(state)
@@ -82,7 +82,7 @@ class Limits:
 
 
 def is_idle(lowest: float, highest: float, found: Levels) -> bool:
-    """Tell whether no equity between two, in any order, reaches a level."""
+    """Tell whether no equity between two values, in any order, reaches a level."""
     if found.day_start <= 0.0:
         return False
     top = max(found.peak, highest)

@@ -1,4 +1,4 @@
-"""The log returns behind volatility and correlation, cut out of a whole history."""
+"""The log returns behind volatility and correlation, as slices of a whole history."""
 
 from domain.backtesting.market import Market
 from domain.market.candles import CandleSeries
@@ -7,10 +7,10 @@ from domain.trading.decisions import AssetEvaluation
 
 
 class HistoryWindows:
-    """`domain.portfolio.windows.Windows` of candles that are all known beforehand."""
+    """`domain.portfolio.windows.Windows` over candles that are all known beforehand."""
 
     def __init__(self, market: Market, length: int) -> None:
-        """Take the candles, and the number of log returns in a window."""
+        """Take the candles and the number of log returns in a window."""
         self._market = market
         self._length = length
 
@@ -21,11 +21,11 @@ class HistoryWindows:
         """Do nothing: the closes are known."""
 
     def newest_ms(self, asset: str) -> int:
-        """Return the time of the asset's last close."""
+        """Return the time of the asset's newest close."""
         return self._market.time_ms(self._market.assets[asset].end - 1)
 
     def returns(self, asset: str, t_ms: int) -> Array | None:
-        """Return the (n,) log returns up to t; None without a candle at t, or with too few."""
+        """Return the (n,) log returns up to t; None without a candle at t, or if too few."""
         found = self._market.assets[asset]
         index, rest = divmod(t_ms - self._market.first_close_ms, self._market.candle_ms)
         index -= found.offset

@@ -1,10 +1,10 @@
 """Averages over whole histories at once, bit for bit those of `indicators.py`.
 
-A fold cannot be done in parallel, but it forgets: two folds over the same closes that begin at
+A fold cannot run in parallel, but it forgets: two folds over the same closes that begin at
 different values soon give the very same bits. So the histories are cut into chunks that are folded
 side by side, each from a guess, and then again from where the chunk before it ended, until no
 chunk's beginning changes. Then each chunk began where the one before it ended, and the first at
-the first close: that is the fold.
+the first close, as in the plain fold.
 """
 
 from collections.abc import Sequence
@@ -65,7 +65,7 @@ def _fold_all(jobs: Sequence[tuple[Array, int]], chunks: list[int], length: int)
         starts[mine] = _guessed_starts(body, ema_alpha(period))
         is_first[column : column + min(count, 1)] = True
         column += count
-    # The first round only tells where each chunk ends, and so where the next begins.
+    # The first round only finds where each chunk ends, and so where the next begins.
     starts[1:] = np.where(is_first[1:], starts[1:], _fold(closes, starts, alphas, None)[:-1])
     out = np.empty_like(closes)
     _fold(closes, starts, alphas, out)
@@ -83,11 +83,11 @@ def _stale(out: Array, starts: Array, is_first: Flags) -> NDArray[np.int64]:
 
 
 def _fold(closes: Array, starts: Array, alphas: Array, out: Array | None) -> Array:
-    """Fold each column from its start, note every value where `out` is given, return the last."""
+    """Fold each column from its start, store every value in `out` if given, and return the last."""
     step = np.empty_like(starts)
     value, spare = starts, np.empty_like(starts)
     for index, row in enumerate(closes):
-        # The very operations of `ema_next`, in its order, on all chunks at once.
+        # The same operations as in `ema_next`, in the same order, on all chunks at once.
         np.subtract(row, value, out=step)
         np.multiply(step, alphas, out=step)
         value = np.add(value, step, out=spare if out is None else out[index])

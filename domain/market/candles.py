@@ -13,15 +13,15 @@ Times = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 _BLOCK = 1_024
-"""Candles that are made plain numbers at once."""
+"""Candles that are converted to plain numbers at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CandleSeries:
     """Closed candles of one asset, oldest first; n may be 0.
 
-    Always true: open times are `candle_ms` apart; no array can be written to. Whoever makes a
-    series gives its arrays away: they are made read-only where they are.
+    Always true: open times are `candle_ms` apart; no array can be written to. A
+    series takes over the arrays that it is made from: they become read-only in place.
     """
 
     open_time_ms: Times
@@ -37,7 +37,7 @@ class CandleSeries:
     """(n,), true where a missing candle was carried forward."""
     candle_ms: int
     funding: FundingHistory | None = None
-    """Settlements as they happened; None where only the constant rate is known."""
+    """Settlements as they happened; None: only the constant rate is known."""
 
     def __post_init__(self) -> None:
         """Make the arrays read-only."""
@@ -64,7 +64,7 @@ class CandleSeries:
         )
 
     def candles(self) -> Iterator[Candle]:
-        """Yield all candles, oldest first: several times as fast as one by one."""
+        """Yield all candles, oldest first; several times as fast as `candle`."""
         for first in range(0, len(self), _BLOCK):
             part = slice(first, first + _BLOCK)
             columns = (self.open, self.high, self.low, self.close, self.volume)
@@ -85,7 +85,7 @@ class CandleSeries:
                 )
 
     def index_at_close(self, close_time_ms: int) -> int | None:
-        """Return the index of the candle that closes at this very time, None where none does."""
+        """Return the index of the candle that closes exactly at this time; None: none does."""
         candles, rest = divmod(close_time_ms - self._start_ms(), self.candle_ms)
         return candles - 1 if rest == 0 and 0 < candles <= len(self) else None
 

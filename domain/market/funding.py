@@ -9,8 +9,8 @@ from decimal import Decimal
 class FundingHistory:
     """The settlements of one asset as they happened.
 
-    From `first_ms` to `last_ms` these alone count, so a settlement that is missing there is none;
-    outside, the constant rate stands in.
+    From `first_ms` to `last_ms` only these count: where one is missing, nothing was settled.
+    Outside of that the constant rate applies.
     """
 
     rates: Mapping[int, Decimal]
@@ -21,18 +21,18 @@ class FundingHistory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FundingRule:
-    """What is settled where no history says otherwise."""
+    """When and at which rate funding is settled outside the history."""
 
     rate: Decimal
     """Fraction of the notional; positive: shorts receive."""
     interval_ms: int
-    """Settlements lie on multiples of it."""
+    """Settlements are at multiples of it."""
 
 
 def funding_rate(
     open_time_ms: int, rule: FundingRule, history: FundingHistory | None = None
 ) -> Decimal | None:
-    """Return the rate that is settled where a candle opens; None where none is."""
+    """Return the rate that is settled when a candle opens; None: nothing is settled."""
     if history is not None and history.first_ms <= open_time_ms <= history.last_ms:
         return history.rates.get(open_time_ms)
     return rule.rate if open_time_ms % rule.interval_ms == 0 else None

@@ -71,7 +71,7 @@ def correlation(left: Array | None, right: Array | None) -> float | None:
     """Return Pearson's correlation of two (n,) series, in [-1, 1].
 
     Returns:
-        None where it cannot be judged: a series is missing or does not vary.
+        None if it is not defined: a series is missing or does not vary.
     """
     if left is None or right is None:
         return None

@@ -33,7 +33,7 @@ class Candle:
 
     open_time_ms: int
     close_time_ms: int
-    """Open time plus the candle's length: the moment at which its close is decided on."""
+    """Open time plus the candle's length: the time of the decision on its close."""
     open: float
     high: float
     low: float

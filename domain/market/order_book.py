@@ -1,4 +1,4 @@
-"""What waits to be traded at an exchange around its last price."""
+"""The order book of an asset around its last price."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,26 +12,26 @@ _NEAR = Decimal("0.001")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderBook:
-    """Both sides as (price, base units), the best first; a side may be empty."""
+    """Both sides as (price, base units), best first; a side may be empty."""
 
     bids: tuple[tuple[Decimal, Decimal], ...]
     asks: tuple[tuple[Decimal, Decimal], ...]
 
     @property
     def mid(self) -> Decimal | None:
-        """Price between the best ones; None where a side is empty."""
+        """Price halfway between the best bid and ask; None if a side is empty."""
         if not self.bids or not self.asks:
             return None
         return (self.bids[0][0] + self.asks[0][0]) / 2
 
     @property
     def spread_bps(self) -> Decimal | None:
-        """Between the best prices, basis points of the mid; None where a side is empty."""
+        """Gap between the best bid and ask, basis points of the mid; None if a side is empty."""
         mid = self.mid
         return None if mid is None else (self.asks[0][0] - self.bids[0][0]) / mid * 10_000
 
     def depth(self, side: Side) -> Decimal:
-        """Return what a market order meets within 10 basis points of the mid, base units.
+        """Return the base units that a market order finds within 10 basis points of the mid.
 
         Args:
             side: of the order: BUY meets the asks.

@@ -1,4 +1,4 @@
-"""Annual figures of daily returns, the same in a backtest and of a run that goes on."""
+"""Annual figures of daily returns, the same for backtests and for running systems."""
 
 import math
 
@@ -17,7 +17,7 @@ def sharpe_ratio(returns: Array) -> float | None:
 
 
 def volatility(returns: Array) -> float | None:
-    """Return the annual standard deviation of (n,) daily returns; None where one says nothing."""
+    """Return the annual standard deviation of (n,) daily returns; None with fewer than two."""
     return _spread(returns) * math.sqrt(DAYS_PER_YEAR) if len(returns) > 1 else None
 
 

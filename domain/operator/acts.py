@@ -1,4 +1,4 @@
-"""What somebody presses on the page: a command with the positions that were shown beside it."""
+"""Commands from the page, each with the positions that the page showed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ from decimal import Decimal
 from domain.operator.commands import ALL, Command, CommandName
 
 _OF_A_POSITION = (CommandName.CLOSE, CommandName.REDUCE, CommandName.LIQUIDATE)
-"""What is meant for a position as it was seen. A panic is none: it must never be refused."""
+"""Commands that are meant for a position as it was shown. A panic is not: it is never refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageAct:
-    """One press."""
+    """One press of a button."""
 
     act_id: str
-    """Unique; the same again is the same press, sent twice."""
+    """Unique; the same id again is the same press, sent twice."""
     user: str
     command: Command
     is_confirmed: bool
@@ -24,10 +24,10 @@ class PageAct:
 
 
 def outdated_by(act: PageAct, found: Mapping[str, Decimal] | None) -> str | None:
-    """Return why an act is not for what is open now; None: it is, or concerns no position.
+    """Return why a command does not fit what is open now; None: it fits, or concerns no position.
 
     Args:
-        act: what was pressed.
+        act: the press.
         found: signed quantity of each open position; None: not known.
     """
     command = act.command

@@ -1,4 +1,4 @@
-"""What the operator can ask of the system, and what follows from all that was asked."""
+"""The operator's commands, and the state that follows from them."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,21 +10,21 @@ from typing import TypeVar
 from domain.operator.pairs import PairAction, PairChange, read_change
 
 ALL = "all"
-"""In the place of an asset: every one of them."""
+"""In place of an asset: all assets."""
 _Value = TypeVar("_Value")
 LIST = "list"
 _QTY = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 _FRACTION = re.compile(r"[0-9]{0,3}\.?[0-9]{0,12}(?<=[0-9])", re.ASCII)
 SYMBOL = "[A-Za-z0-9]{1,20}"
-"""A pair, as people write it: BTC or BTCUSDT."""
+"""A pair as the operator writes it: BTC or BTCUSDT."""
 LIKE = ("--like", "\u2014like", "like")
-"""As it is written; some phones make a long dash of two."""
+"""Spellings of the option; some phones turn two dashes into a long one."""
 CONFIRM_S = 30.0
-"""How long a command that needs it waits to be confirmed."""
+"""How long a command waits for its confirmation."""
 
 
 class CommandName(StrEnum):
-    """Every command, by the word that is written."""
+    """Every command, by its word."""
 
     STATUS = "status"
     POSITIONS = "positions"
@@ -81,7 +81,7 @@ class Manual:
     parameter: Parameter | None = None
     is_optional: bool = False
     changes: bool = False
-    """Whether it changes anything; else it only asks."""
+    """Whether it changes anything, or only asks."""
 
     @property
     def usage(self) -> str:
@@ -175,9 +175,9 @@ MANUALS: Mapping[CommandName, Manual] = {
 
 
 OUTDATED = "outdated"
-"""No command, but stored as one: the journal was found to be an older copy of itself."""
+"""Not a command, but stored as one: the journal was found to be an older copy."""
 FLAT = "flat"
-"""No command, but stored as one: the exchange has shown an asset's liquidation to be over."""
+"""Not a command, but stored as one: the exchange has shown that an asset's liquidation is over."""
 BINDING = (
     CommandName.PAUSE,
     CommandName.RESUME,
@@ -188,11 +188,11 @@ BINDING = (
     CommandName.REARM,
     CommandName.PAIRS,
 )
-"""What holds over restarts, until it is done, or another command ends it."""
+"""Commands that survive restarts, until they are done or another command ends them."""
 
 
 PROTECTING = (CommandName.PAUSE, CommandName.CLOSE, CommandName.LIQUIDATE, CommandName.PANIC)
-"""What can open nothing: it is done also while it cannot be stored."""
+"""Commands that can open nothing: they are carried out even if they cannot be stored."""
 
 
 _CONFIRMED = (CommandName.REDUCE, CommandName.PANIC, CommandName.REARM)
@@ -200,14 +200,14 @@ _CONFIRMED = (CommandName.REDUCE, CommandName.PANIC, CommandName.REARM)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """What somebody asks of the system."""
+    """A command with its argument."""
 
     name: CommandName
     argument: str = ""
 
     @property
     def needs_confirmation(self) -> bool:
-        """Tell whether it is done only once it was asked for twice."""
+        """Tell whether it has to be confirmed."""
         is_close_all = self.name is CommandName.CLOSE and self.argument.lower() == ALL
         return is_close_all or self.name in _CONFIRMED
 
@@ -221,7 +221,7 @@ class Command:
 
 
 class UnknownCommandError(ValueError):
-    """What was written is no command; the text says what would be."""
+    """The text is not a command; the message says what would be."""
 
 
 _ACTIONS = {
@@ -230,16 +230,16 @@ _ACTIONS = {
     "drop": CommandName.DROP,
     "redeliver": CommandName.REDELIVER,
 }
-"""What may follow `deadletters`, and the command that is meant."""
+"""Words after `deadletters`, each with the command that it means."""
 
 
 def parse(text: str) -> Command:
-    """Return the command that somebody wrote: a word and perhaps its argument.
+    """Return the command in a text: a word and perhaps its argument.
 
     `deadletters drop ID` is `drop ID`, as are its other actions.
 
     Raises:
-        UnknownCommandError: it is none.
+        UnknownCommandError: it is not a command.
     """
     words = text.split()
     word = words[0].lstrip("/").partition("@")[0].lower() if words else ""
@@ -274,11 +274,11 @@ def checked(name: CommandName, argument: str) -> Command:
 
 
 _MOST_WORDS: Mapping[Parameter | None, int] = {Parameter.PART: 2, Parameter.PAIR: 4}
-"""Of an argument, where there may be more than one."""
+"""Most words of an argument, if more than one is allowed."""
 
 
 def explained(name: CommandName) -> tuple[str, ...]:
-    """Return how a command is written and what it does, a line each."""
+    """Return a command's usage and what it does, one line each."""
     manual = MANUALS[name]
     lines = [f"{name} {manual.usage}".rstrip(), f"{manual.does[0].upper()}{manual.does[1:]}."]
     if name in BINDING:
@@ -302,7 +302,7 @@ def _is_part(words: Sequence[str]) -> bool:
 
 
 def _is_pair(words: Sequence[str]) -> bool:
-    """Tell whether it is `add` or `remove` with a symbol, or `list` alone; see `Parameter.PAIR`."""
+    """Tell whether it is `add` or `remove` with a symbol, or only `list`; see `Parameter.PAIR`."""
     lengths = {"add": (2, 4), "remove": (2,), "list": (1,)}
     is_like = len(words) <= 2 or words[2] in LIKE  # noqa: PLR2004
     return (
@@ -323,11 +323,11 @@ _FIT: Mapping[Parameter | None, tuple[Callable[[Sequence[str]], bool], str]] = {
     Parameter.PERIOD: (lambda words: _is_period(words[0]), " with days from 1 to 1000, as 30d"),
     Parameter.PAIR: (_is_pair, ""),
 }
-"""Whether the words of an argument fit, and what more is said of those that would."""
+"""By parameter: a check of the argument's words, and what an error adds about those that fit."""
 
 
 def fraction_of(text: str) -> Decimal | None:
-    """Return a written fraction above 0 and up to 1; None where it is none."""
+    """Return a fraction above 0 and up to 1 from its text; None if it is not one."""
     if not _FRACTION.fullmatch(text):
         return None
     found = Decimal(text)
@@ -336,7 +336,7 @@ def fraction_of(text: str) -> Decimal | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorCommand:
-    """A command with who asked, when, and what came of it. A fact, stored before it acts."""
+    """A command, who sent it and when, and its outcome. A fact, stored before the command acts."""
 
     command: str
     arguments: str
@@ -344,17 +344,17 @@ class OperatorCommand:
     result: str
     ts_ms: int
     is_done: bool
-    """Else it was refused, or failed, and changed nothing."""
+    """False: it was refused, or failed, and changed nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingsChanged:
-    """Settings that are not what they were before, by a start or while running. A fact."""
+    """Settings that changed between two starts, or in a running system. A fact."""
 
     operator: str
-    """Who changed them, or that a start found them changed."""
+    """Who changed them, or that they were found changed at a start."""
     changes: str
-    """A line each: key: was -> is now. Secrets are named, and not shown."""
+    """One line each: key: was -> is now. Of secrets only the name is shown."""
     ts_ms: int
 
 
@@ -365,7 +365,7 @@ class Reduction:
     qty: Decimal
     """Base units, on the step."""
     t_ms: int
-    """When it was asked for."""
+    """When it was requested."""
 
     def written(self, asset: str) -> str:
         """Return the arguments under which the command is stored."""
@@ -374,36 +374,36 @@ class Reduction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorState:
-    """What follows from all commands so far.
+    """The state that follows from all commands so far.
 
     Always true: a paused asset stays so until a resume, a panic until a rearm.
     """
 
     paused: frozenset[str] = frozenset()
     panic: OperatorCommand | None = None
-    """The newest, where no rearm has come since."""
+    """The newest panic without a rearm after it."""
     closes: Mapping[str, int] = field(default_factory=dict)
-    """When each asset's newest `close` was asked for."""
+    """When each asset's newest `close` was requested."""
     reductions: Mapping[str, Reduction] = field(default_factory=dict)
     """Each asset's newest `reduce`."""
     liquidations: Mapping[str, int] = field(default_factory=dict)
-    """When each asset's newest `liquidate` was asked for that no resume has ended."""
+    """When each asset's newest `liquidate` that no resume has ended was requested."""
     flat: frozenset[str] = frozenset()
-    """Those of the liquidations that are over: what is there now, somebody else put there."""
+    """The liquidations that are over: whatever is open there now is not from us."""
     leaving: frozenset[str] = frozenset()
-    """Assets that open nothing any more, and are traded no more once they are flat."""
+    """Assets that open nothing more, and are no longer traded once they are flat."""
     newest_ms: int = 0
     outdated: OperatorCommand | None = None
-    """The journal was found to lack facts, and no rearm has come since."""
+    """The journal was found to lack facts, and there was no rearm since."""
     outdated_ms: int = 0
-    """Up to when what the journal lacks was seen, rearmed or not."""
+    """Up to when missing facts were noticed, rearmed or not."""
 
     def apply(self, fact: OperatorCommand, assets: Sequence[str]) -> "OperatorState":
         """Return the state after one more command.
 
         Args:
             fact: the command.
-            assets: all that are traded, in the order of the settings.
+            assets: all traded assets, in the order of the settings.
         """
         if not fact.is_done:
             return self
@@ -414,7 +414,7 @@ class OperatorState:
         if fact.command == CommandName.PANIC:
             return replace(after, panic=fact)
         if fact.command == CommandName.REARM:
-            # A panic is rearmed only where all has been shown flat.
+            # A panic can be rearmed only once everything was shown to be flat.
             flat = self.flat if self.panic is None else frozenset(self.liquidations)
             return replace(after, panic=None, outdated=None, flat=flat)
         if fact.command == CommandName.PAIRS:
@@ -425,7 +425,7 @@ class OperatorState:
 
 
 def fold(facts: Iterable[OperatorCommand], assets: Sequence[str]) -> OperatorState:
-    """Return what follows from all commands, oldest first."""
+    """Return the state after all commands, oldest first."""
     state = OperatorState()
     for fact in facts:
         state = state.apply(fact, assets)
@@ -440,13 +440,13 @@ def pair_changes(facts: Iterable[OperatorCommand]) -> list[PairChange]:
 
 
 def _of_pair(state: OperatorState, change: PairChange) -> OperatorState:
-    """Return the state after a pair has joined, is to leave, or has left."""
+    """Return the state after a pair joins, is about to leave, or has left."""
     asset = frozenset({change.asset})
     if change.action is PairAction.REMOVE:
         return replace(state, leaving=state.leaving | asset)
     if change.action is PairAction.ADD:
         return replace(state, leaving=state.leaving - asset)
-    # Nothing that was asked of it counts for one that may join later under its name.
+    # Its commands do not count for a pair that later joins under the same name.
     return replace(
         state,
         leaving=state.leaving - asset,
@@ -463,7 +463,7 @@ def _without(found: Mapping[str, _Value], asset: str) -> dict[str, _Value]:
 
 
 def _of_assets(state: OperatorState, fact: OperatorCommand, meant: Sequence[str]) -> OperatorState:
-    """Return the state after a command that concerns single assets."""
+    """Return the state after a command for single assets."""
     named, after = frozenset(meant), state
     times = dict.fromkeys(meant, fact.ts_ms)
     match fact.command:
@@ -487,7 +487,7 @@ def _of_assets(state: OperatorState, fact: OperatorCommand, meant: Sequence[str]
 
 
 def _stored_reduction(fact: OperatorCommand) -> dict[str, Reduction]:
-    """Return what `Reduction.written` has stored; nothing where it is not that."""
+    """Return the reduction that `Reduction.written` stored; empty if it is not one."""
     asset, _, qty = fact.arguments.partition(" ")
     if not _QTY.fullmatch(qty):
         return {}

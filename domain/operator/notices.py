@@ -1,4 +1,4 @@
-"""What people are told: kinds of notices, and when one is held back as too much of the same."""
+"""Notices to the operator: their kinds, and when one is held back as a repetition."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,7 @@ from domain.market.instruments import DAY_MS, MINUTE_MS
 
 
 class NoticeKind(StrEnum):
-    """What a notice is about. Settings say which kinds go where."""
+    """What a notice is about. Settings say which kinds go to which channel."""
 
     REGIME = "regime"
     ENTRY = "entry"
@@ -27,26 +27,26 @@ _SURE = frozenset(
 
 
 CRITICAL = frozenset({NoticeKind.RISK})
-"""What overtakes all others on its way; then come those that are never dropped."""
+"""Kinds that overtake all others in the queue; after them come those that are never dropped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """One notification, in its words."""
+    """One notification, as text."""
 
     key: str
-    """What it tells of: a second notice of the same key is the same news, and not told again."""
+    """Identifies the event: a second notice with the same key is not sent again."""
     kind: NoticeKind
     asset: str | None
     cause: str
     """Notices of the same kind, asset and cause are similar."""
     t_ms: int
     text: str
-    """Its first line is its title."""
+    """The first line is the title."""
 
     @property
     def is_routine(self) -> bool:
-        """Tell whether it may be held back, and dropped where too many wait."""
+        """Tell whether it may be held back, and dropped if too many wait."""
         return self.kind not in _SURE
 
     @property
@@ -57,10 +57,10 @@ class Notice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeRules:
-    """When people are told."""
+    """When notices are sent."""
 
     alert_cooldown_minutes: int
-    """Similar routine notices at most once in this time."""
+    """Least time between similar routine notices."""
     report_minute: int | None
     """Minute of the UTC day at which reports are due; None: no reports."""
     weekly_report_weekday: int
@@ -69,7 +69,7 @@ class NoticeRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportPeriod:
-    """The time that a report is about: whole UTC days."""
+    """The time that a report covers: whole UTC days."""
 
     name: str
     """Daily, or Weekly."""
@@ -79,7 +79,7 @@ class ReportPeriod:
 
     @property
     def key(self) -> str:
-        """What its report is stored under."""
+        """The key under which its report is stored."""
         return f"report/{self.name}/{self.from_ms}"
 
 
@@ -87,11 +87,11 @@ _NAMES = {1: "Daily", 7: "Weekly"}
 _FIRST_WEEKDAY = 3
 """1970-01-01 was a Thursday."""
 _MOST_MISSED_DAYS = 35
-"""Older reports are not made up for."""
+"""Older reports are not sent later."""
 
 
 def due_periods(rules: NoticeRules, *, after_ms: int, now_ms: int) -> list[ReportPeriod]:
-    """Return the periods that ended after a time and whose report is due, oldest first."""
+    """Return the periods that ended after a given time and whose reports are due, oldest first."""
     if rules.report_minute is None:
         return []
     newest_day = (now_ms - rules.report_minute * MINUTE_MS) // DAY_MS
@@ -112,7 +112,7 @@ def due_periods(rules: NoticeRules, *, after_ms: int, now_ms: int) -> list[Repor
 
 
 def next_due_ms(rules: NoticeRules, now_ms: int) -> int | None:
-    """Return when the next report is due, later than now; None: never."""
+    """Return when the next report after now is due; None: never."""
     if rules.report_minute is None:
         return None
     offset_ms = rules.report_minute * MINUTE_MS
@@ -121,12 +121,12 @@ def next_due_ms(rules: NoticeRules, now_ms: int) -> int | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Similar:
-    """What was told of the same kind, asset and cause before."""
+    """Earlier notices of the same kind, asset and cause."""
 
     told_ms: int
-    """When it was told last."""
+    """When the newest of them was sent."""
     held_back: int
-    """How many were held back since."""
+    """How many were held back since then."""
 
 
 def is_held_back(notice: Notice, before: Similar | None, *, cooldown_minutes: int) -> bool:

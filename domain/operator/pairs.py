@@ -1,4 +1,4 @@
-"""Which pairs are traded besides what the settings' file says: commands, stored as facts.
+"""Pairs that commands add to or remove from those of the settings file; stored as facts.
 
 A pair joins at a close, and takes part in the decisions of that close and all later ones. One that
 is removed opens nothing from then on, and leaves once it is flat.
@@ -17,24 +17,24 @@ class PairAction(StrEnum):
 
     ADD = "add"
     REMOVE = "remove"
-    """It opens nothing more, and leaves once it is flat."""
+    """It opens no more positions, and leaves once it is flat."""
     LEAVE = "leave"
-    """It is flat, and is traded no more."""
+    """It is flat, and no longer traded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairChange:
-    """That a pair joins, is to leave, or has left."""
+    """A pair joins, is about to leave, or has left."""
 
     action: PairAction
     symbol: str
     """As BTCUSDT."""
     from_ms: int = 0
-    """The first close that it takes part in, or no more; of one that is to leave, since when."""
+    """The first close that it takes part in, or no longer takes part in; REMOVE: since when."""
     settings: Mapping[str, str | Mapping[str, str] | None] | None = None
-    """Of a pair that joins: its entry under `portfolio.assets`, as text by key; null as None."""
+    """If it joins: its entry under `portfolio.assets`, as text by key; null as None."""
     instrument: Mapping[str, str] | None = None
-    """Of a pair that joins: its entry under `instruments`."""
+    """If it joins: its entry under `instruments`."""
 
     @property
     def asset(self) -> str:
@@ -48,7 +48,7 @@ class PairChange:
 
 
 def read_change(text: str) -> PairChange | None:
-    """Return what `PairChange.written` has stored; None where it is not that."""
+    """Return the change that `PairChange.written` stored; None if it is not one."""
     action, _, rest = text.partition(" ")
     symbol, _, values = rest.partition(" ")
     if not values.startswith("{") or action not in set(PairAction):
@@ -57,7 +57,7 @@ def read_change(text: str) -> PairChange | None:
 
 
 def newest_changes(changes: Iterable[PairChange]) -> dict[str, PairChange]:
-    """Return the newest change of each pair, with the settings under which it has joined."""
+    """Return the newest change of each pair, with the settings that it joined with."""
     newest: dict[str, PairChange] = {}
     for change in changes:
         before = newest.get(change.symbol)
@@ -71,16 +71,16 @@ def newest_changes(changes: Iterable[PairChange]) -> dict[str, PairChange]:
 
 
 def added(changes: Iterable[PairChange]) -> list[str]:
-    """Return the symbols that are traded since a command has added them, those to leave too."""
+    """Return the symbols that are traded because of a command, including those about to leave."""
     newest = newest_changes(changes).values()
     return [each.symbol for each in newest if each.action is not PairAction.LEAVE]
 
 
 def changes_at(changes: Iterable[PairChange], t_ms: int) -> list[PairChange]:
-    """Return the changes as they stood at a close, those included that began with it.
+    """Return the changes in effect at a close, including those that began with it.
 
-    A pair whose first change came later and was no joining was traded by the file until then; one
-    that joined later was not.
+    A pair whose first change came later and was not to join was traded until then because of the
+    file; one that joined later was not traded.
     """
     found: list[PairChange] = []
     seen: set[str] = set()
@@ -96,7 +96,7 @@ def changes_at(changes: Iterable[PairChange], t_ms: int) -> list[PairChange]:
 
 
 def joined_ms(changes: Iterable[PairChange]) -> dict[str, int]:
-    """Return by asset the first close of each pair that has joined by a command."""
+    """Return by asset the first close of each pair that joined by a command."""
     found: dict[str, int] = {}
     for change in changes:
         if change.action is PairAction.ADD:
@@ -107,7 +107,7 @@ def joined_ms(changes: Iterable[PairChange]) -> dict[str, int]:
 
 
 def symbol_of(text: str) -> str:
-    """Return the symbol that somebody wrote as BTC, btcusdt or BTCUSDT."""
+    """Return the symbol of a text like BTC, btcusdt or BTCUSDT."""
     upper = text.upper()
     return upper if upper.endswith(_QUOTE) else f"{upper}{_QUOTE}"
 

@@ -1,4 +1,4 @@
-"""The figures of what was done so far, as people read them."""
+"""The figures of the performance so far, as text."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -8,12 +8,12 @@ from domain.operator.commands import ALL
 from domain.portfolio.metrics import PairMetrics, PortfolioMetrics
 from domain.portfolio.performance import Performance, Performances
 
-UNKNOWN = "–"  # noqa: RUF001 (a dash, as people write it)
+UNKNOWN = "–"  # noqa: RUF001 (a typographic dash)
 FIGURES = ("hold", "Sharpe", "volatility", "slippage", "fees", "MAE", "MFE", "risk share")
 
 
 def performance_texts(found: Performance) -> Mapping[str, str]:
-    """Return each of `FIGURES`; a dash where it is not defined."""
+    """Return each of `FIGURES`; a dash if it is not defined."""
     held_ms = found.average_hold_ms
     texts = {
         "hold": None if held_ms is None else say.duration(held_ms),
@@ -29,7 +29,7 @@ def performance_texts(found: Performance) -> Mapping[str, str]:
 
 
 def money_texts(found: PortfolioMetrics | PairMetrics) -> Mapping[str, str]:
-    """Return what an asset, or all together, has earned with what is open, as of now."""
+    """Return what an asset, or the whole portfolio, has earned so far, open positions included."""
     texts = {
         "PnL with open": f"{found.total_pnl:+,.2f}",
         "return on open": _signed(found.unrealized_return),
@@ -41,11 +41,11 @@ def money_texts(found: PortfolioMetrics | PairMetrics) -> Mapping[str, str]:
 
 
 def run_texts(found: Performances, money: PortfolioMetrics | None) -> dict[str, Mapping[str, str]]:
-    """Return all figures of all together, by the name `ALL`, and of each asset that has traded.
+    """Return all figures of the whole portfolio, named `ALL`, and of each asset that has traded.
 
     Args:
-        found: what all facts have come to.
-        money: the same of what is open and earned, as of now; None: not known.
+        found: the performance over all facts.
+        money: what is open and earned, as of now; None: not known.
     """
     pairs = {} if money is None else money.pairs
     return {

@@ -1,4 +1,4 @@
-"""What the operator is answered: one shape for every way in which a command can be asked."""
+"""Replies to the operator: one form for every way by which commands come."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,14 +15,14 @@ class ReplyCode(StrEnum):
     WRONG = "wrong"
     """It is no command, or lacks what it needs."""
     CONFIRM = "confirm"
-    """It is done once it was asked for again in time."""
+    """It is carried out if it is confirmed in time."""
     LATE = "late"
-    """Who has to do it has not answered in time; it is not lost, and may still be done."""
+    """The actor did not answer in time; the command is not lost, and may still be carried out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyTable:
-    """Rows of text under their names."""
+    """Rows of text under the names of their columns."""
 
     columns: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
@@ -30,14 +30,14 @@ class ReplyTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """An answer, for people and for programs."""
+    """An answer, as text and as data."""
 
     code: ReplyCode
     title: str
     lines: tuple[str, ...] = ()
     table: ReplyTable | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
-    """The same for programs; money and times are exact there."""
+    """The same as data; money and times are exact."""
 
     @property
     def text(self) -> str:
@@ -48,7 +48,7 @@ class Reply:
 
 
 def _line(columns: tuple[str, ...], row: tuple[str, ...]) -> str:
-    """Return a row whose cells stand behind their names; a single one needs none."""
+    """Return a row with each cell after its name; a single cell without a name."""
     first, *rest = row
     names = [f"{name} " for name in columns[1:]] if len(rest) > 1 else [""]
     cells = [f"{name}{cell}" for name, cell in zip(names, rest, strict=False) if cell]

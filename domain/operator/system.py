@@ -1,4 +1,4 @@
-"""The whole running system at one moment, as whoever watches it sees it."""
+"""A snapshot of the whole running system, which every view is made from."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from domain.portfolio.snapshots import AssetSnapshot, ExecutionSnapshot, Portfol
 
 
 class SystemState(StrEnum):
-    """What a system is in, least serious first."""
+    """States of the system, least serious first."""
 
     RUNNING = "RUNNING"
     PAUSED = "PAUSED"
@@ -29,7 +29,7 @@ class SystemState(StrEnum):
 
 _SERIOUS = {state: rank for rank, state in enumerate(SystemState)}
 _NAMED = 3
-"""Actors that one line names."""
+"""Most actors that one line names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +37,10 @@ class Reason:
     """One thing that the operator must know at once."""
 
     state: SystemState
-    """What it alone makes of the system; RUNNING where it keeps back less than that."""
+    """The state of the system by this reason alone; RUNNING if it restricts less than a pause."""
     text: str
     until_ms: int | None = None
-    """When it ends by itself, on the trading clock; None: not by itself."""
+    """When it ends by itself, by the trading clock; None: not by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,89 +58,89 @@ class ActorState:
     status: str = ""
     """STARTING, RUNNING, WAITING (for its restart), GIVEN_UP, STOPPED."""
     generation: int = 0
-    """Of its present incarnation."""
+    """Of its current incarnation."""
     last_failure: str = ""
-    """Why it was given up, or why its last incarnation ended; empty where none failed."""
+    """Why it was given up, or why its last incarnation ended; empty: none failed."""
     crash_id: str = ""
-    """Of the last failure, as bin/trace takes it."""
+    """Crash id of the last failure, for bin/trace."""
     handled: int = 0
     """Messages since the process began."""
     p50_ms: float | None = None
-    """How long the newest messages were worked on; None where there were none."""
+    """How long handling the newest messages took; None: there were none."""
     p99_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedState:
-    """One asset's prices as they come in."""
+    """One asset's price feed."""
 
     asset: str
     age_s: float | None
-    """Since its candles were last heard of, finished or not; None: not yet."""
+    """Time since its last candle update, finished or not; None: none yet."""
     is_stale: bool
     """Older than the settings allow."""
     price: Decimal | None = None
-    """The newest heard, quote per base; None: none since the start."""
+    """The newest price, quote per base; None: none since the start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenueLink:
-    """One asset's ties to the exchange."""
+    """One asset's connection to the exchange."""
 
     asset: str
     is_streaming: bool
     """A stream connection carries its candles."""
     orders_per_minute: float
-    """Over the last minute."""
+    """Requests over the last minute."""
     request_p50_ms: float | None
-    """How long the newest requests about it took; None where there were none lately."""
+    """How long the newest requests about it took; None: there were none lately."""
     request_p99_ms: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemSnapshot:
-    """All actors, and the newest answers of those that answer with a snapshot."""
+    """All actors, and the newest snapshots of those that give one."""
 
     actors: tuple[ActorState, ...]
     dead_letters: int
     """Messages set aside since the process began."""
     portfolio: PortfolioSnapshot | None
-    """None where it did not answer this time."""
+    """None: it did not answer this time."""
     assets: Mapping[str, AssetSnapshot] = field(default_factory=dict)
     """By asset, as are the executions; the newest answer of each, whenever it came."""
     executions: Mapping[str, ExecutionSnapshot] = field(default_factory=dict)
     set_aside: int = 0
-    """Those that wait for the operator, also of earlier processes."""
+    """Those that wait for the operator, earlier processes included."""
     mode: str = ""
     account: str = ""
     """Where orders go, in words."""
     started_ms: int = 0
     now_ms: int = 0
-    """The trading clock when it was made: the exchange's time."""
+    """Time by the trading clock, the exchange's, when it was made."""
     machine_ms: int = 0
-    """This machine's clock when it was made, since 1970."""
+    """Time by this machine's clock when it was made, since 1970."""
     feeds: Mapping[str, FeedState] = field(default_factory=dict)
     """By asset; none in a replay."""
     links: Mapping[str, VenueLink] = field(default_factory=dict)
     """By asset; none in a replay."""
     performance: Performances = field(default_factory=Performances)
-    """Of all facts of the run; the newest look at them."""
+    """Of all facts of the run, when it was last computed."""
     unknown_orders: int = 0
-    """Orders of which it is not known yet whether the exchange accepted them."""
+    """Orders that the exchange may or may not have accepted."""
     troubles: Mapping[str, str] = field(default_factory=dict)
-    """Why channels of notifications do not work, by channel."""
+    """Why notification channels do not work, by channel."""
     health: Mapping[str, str] = field(default_factory=dict)
     """Figures of the process and its surroundings, by name."""
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """What keeps the system from trading all it could, or endangers it; worst first."""
+        """What restricts or endangers trading; worst first."""
         found = [*_portfolio_reasons(self), *_feed_reasons(self), *_danger_reasons(self)]
         return tuple(sorted(found, key=lambda reason: -_SERIOUS[reason.state]))
 
     @property
     def state(self) -> SystemState:
-        """The most serious state that any reason makes."""
+        """The most serious state among the reasons."""
         return next((reason.state for reason in self.reasons), SystemState.RUNNING)
 
 
@@ -181,9 +181,9 @@ def _feed_reasons(seen: SystemSnapshot) -> Iterator[Reason]:
 
 
 def _not_running(addresses: Sequence[str]) -> str:
-    """Return one line, however many there are: a start has all of them for a moment."""
+    """Return one line for any number of actors: for a moment at a start none is running."""
     if len(addresses) == 1:
-        return f"{addresses[0]} does not run"
+        return f"{addresses[0]} is not running"
     named, left = addresses[:_NAMED], len(addresses) - _NAMED
     more = f" and {left} more" if left > 0 else ""
     return f"{len(addresses)} actors are not running: {', '.join(named)}{more}"

@@ -1,4 +1,4 @@
-"""How people read single figures: prices, money, shares, times; and single lines made of them."""
+"""Text of single figures (prices, money, shares, times), and of single lines made of them."""
 
 import re
 import textwrap
@@ -27,7 +27,7 @@ _NO_BREAK = "\u00a0"
 
 
 def price(value: Decimal | float, instrument: Instrument) -> str:
-    """Return a price with the instrument's digits: $42,350.75."""
+    """Return a price with the instrument's decimals: $42,350.75."""
     exponent = instrument.tick_size.normalize().as_tuple().exponent
     digits = max(0, -exponent) if isinstance(exponent, int) else 0
     return f"${value:,.{digits}f}"
@@ -44,7 +44,7 @@ def gain(value: Decimal) -> str:
 
 
 def usdt(value: Decimal) -> str:
-    """Return money that has no direction: 12.30 USDT."""
+    """Return an amount of money, without a sign: 12.30 USDT."""
     return f"{value:,.2f} USDT"
 
 
@@ -59,7 +59,7 @@ def signed_percent(fraction: Decimal | float, digits: int = 1) -> str:
 
 
 def duration(length_ms: int) -> str:
-    """Return a length in its two greatest units: 5h 37m."""
+    """Return a duration in its two largest units: 5h 37m."""
     if length_ms < MINUTE_MS:
         return f"{length_ms / 1000:.1f}s"
     days, rest = divmod(length_ms, DAY_MS)
@@ -71,12 +71,12 @@ def duration(length_ms: int) -> str:
 
 
 def minutes(length_ms: int) -> str:
-    """Return a length in whole minutes."""
+    """Return a duration in whole minutes."""
     return f"{length_ms // MINUTE_MS} min"
 
 
 def rest(reason: str, end_ms: int, now_ms: int) -> str:
-    """Return the cooldown that runs: its reason, its end, whole minutes left; empty: none runs."""
+    """Return the active cooldown: its reason, its end, whole minutes left; empty: none."""
     if end_ms <= now_ms:
         return ""
     why = f"{reason} " if reason else ""
@@ -99,17 +99,17 @@ def day(time_ms: int) -> str:
 
 
 def _iso(time_ms: int, unit: Literal["D", "m", "s"]) -> str:
-    # By numpy: the domain does without datetime, which has a clock.
+    # With numpy: datetime, which has a clock, is not used in the domain.
     return str(np.datetime64(time_ms, "ms").astype(f"datetime64[{unit}]"))
 
 
 def direction(side: Side) -> str:
-    """Return what a position of an entry's side is called."""
+    """Return the name of the position that an entry's side opens."""
     return "SHORT" if side is Side.SELL else "LONG"
 
 
 def asker(operator: str) -> str:
-    """Return who asked for a command, and by which way: `telegram/7` is 7 by Telegram."""
+    """Return who sent a command, and how: `telegram/7` is 7 by Telegram."""
     way, _, who = operator.partition("/")
     if who and way in _WAYS:
         return words(f"{who} by {_WAYS[way]}")
@@ -131,7 +131,7 @@ def words(text: str) -> str:
 
 
 def pairs(figures: str) -> str:
-    """Return `key=value` pairs as people write them, fractions of risk as percent."""
+    """Return `key=value` pairs as readable text, fractions of risk as percent."""
     found = [pair.partition("=") for pair in figures.split()]
     is_share = any(name in _SHARES for name, _, _ in found)
     written = [
@@ -159,11 +159,11 @@ def _shown(name: str, value: str, *, is_share: bool) -> str:
 _UNIT = re.compile("_m?s$")
 _SHARES = {"drawdown", "daily_loss"}
 _MS_DIGITS = 13
-"""Of a time of these decades in ms; shorter numbers are lengths."""
+"""Digits of a time of these decades in ms; shorter numbers are durations."""
 
 
 def sentence(text: str) -> str:
-    """Return foreign text as a line that begins in capitals, `key=value` pairs written out."""
+    """Return foreign text as a line that begins with a capital, `key=value` pairs written out."""
     parts = text.split()
     if parts and all("=" in part for part in parts):
         return pairs(text)
@@ -172,24 +172,24 @@ def sentence(text: str) -> str:
 
 
 def listed(title: str, items: Iterable[str]) -> list[str]:
-    """Return a list under its title, in lines that fit a phone."""
+    """Return a list under its title, in lines that fit on a phone."""
     whole = ", ".join(item.replace(" ", _NO_BREAK) for item in items)
     lines = textwrap.wrap(f"{title} {whole or 'none'}", LINE, subsequent_indent="  ")
     return [line.replace(_NO_BREAK, " ") for line in lines]
 
 
 def why(wanted: str) -> str:
-    """Return what to ask for the whole chain of causes."""
+    """Return the command that shows the whole chain of causes."""
     return f"why {wanted}"
 
 
 def trade_name(asset: str, exit_ms: int) -> str:
-    """Return a name of a trade, the same however often its actors had to start anew."""
+    """Return a trade's name, which does not change when its actors are restarted."""
     return f"{asset}@{_iso(exit_ms, 's')}"
 
 
 def values(found: Iterable[Value], instrument: Instrument) -> list[str]:
-    """Return the figures of a strategy, one a line."""
+    """Return the figures of a strategy, one per line."""
     return [f"{one.label[:1].upper()}{one.label[1:]} {_figure(one, instrument)}" for one in found]
 
 
@@ -198,7 +198,7 @@ def _figure(one: Value, instrument: Instrument) -> str:
 
 
 def decided(snapshot: AssetSnapshot) -> str:
-    """Return why an asset did, or did not do, anything at its newest close."""
+    """Return why an asset did something, or nothing, at its newest close."""
     if snapshot.explanation is None:
         return "no close has been decided yet"
     outcome = snapshot.explanation.outcome(utc)
@@ -208,7 +208,7 @@ def decided(snapshot: AssetSnapshot) -> str:
 
 
 def advice_line(advice: Advice) -> str:
-    """Return what is advised for one position; empty where nothing is."""
+    """Return the advice for one position; empty: none."""
     if not advice.is_worth_telling:
         return ""
     says = [] if advice.action is None else [f"{advice.action} by {advice.qty:f}"]
@@ -218,7 +218,7 @@ def advice_line(advice: Advice) -> str:
 
 
 def violation_line(violation: Violation) -> str:
-    """Return a limit that is broken, with its figures."""
+    """Return a broken limit, with its figures."""
     about = f" {violation.about}" if violation.about else ""
     now, allowed = _measured(violation, violation.now), _measured(violation, violation.allowed)
     return f"{violation.limit}{about}: {now}, limit {allowed}"

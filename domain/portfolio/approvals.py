@@ -27,7 +27,7 @@ Blocked = tuple[DenialReason, str]
 Limit = tuple[DenialReason, str, tuple[object, ...]]
 """The same, its figures as a format and its arguments: put in words only where they are told."""
 _HAIR = Decimal("1.000000001")
-"""By how much a size may be above its limit, against rounding in the settings' own fractions."""
+"""How far a size may exceed its limit, because the settings' fractions are rounded."""
 
 
 @fast_init
@@ -38,21 +38,21 @@ class RiskSnapshot:
     t_ms: int
     balance: Decimal
     held: Mapping[str, Held]
-    """By asset."""
+    """Open positions by asset."""
     size_multiplier: Decimal
     protection_epoch: int
     blocked: Blocked | None
-    """Why nothing at all is approved, with its figures."""
+    """Why nothing is approved at all, with figures."""
     kept: Callable[[], Sequence[Blocked]]
-    """Returns the limits of the whole portfolio that are kept, with their figures."""
+    """Returns the kept limits of the whole portfolio, with their figures."""
     explains: bool = True
     """Answers tell which limits were kept."""
     suspended: frozenset[str]
-    """Assets that get no new positions because one of their actors was given up."""
+    """Assets that open nothing because one of their actors was given up."""
     paused: frozenset[str] = frozenset()
-    """Assets that get none because the operator said so."""
+    """Assets that open nothing because the operator paused them."""
     correlate: Correlate
-    """Returns Pearson's correlation of two assets; None where it cannot be judged."""
+    """Returns Pearson's correlation of two assets; None if it cannot be judged."""
 
 
 def decide_entries(
@@ -62,7 +62,7 @@ def decide_entries(
 
     Args:
         reports: of one close, in any order.
-        snapshot: as it stood after the exchange's own fills inside the candle.
+        snapshot: after the exchange's own fills inside the candle.
         rules: the limits.
     """
     approvals: list[Approval] = []
@@ -93,7 +93,7 @@ def _in_order(
 
 
 class _Judgement:
-    """One signal, held against each limit in order."""
+    """One signal, checked against each limit in order."""
 
     def __init__(
         self,
@@ -118,7 +118,7 @@ class _Judgement:
         self._kept: list[Limit] = []
 
     def answer(self) -> Approval | Denial:
-        """Return an approval, or the first limit that denies it."""
+        """Return an approval, or a denial by the first broken limit."""
         if self._snapshot.blocked is not None:
             return self._denial(*self._snapshot.blocked, judged="")
         sized = self._broken() or self._sized()
@@ -257,7 +257,7 @@ class _Judgement:
             yield room, (DenialReason.CONCENTRATION, *words)
 
     def _signed_correlation(self, other: str) -> float | None:
-        """Return the correlation, negated where the sides differ: a hedge is no concentration."""
+        """Return the correlation, negated if the sides differ: a hedge is not a concentration."""
         found = self._snapshot.correlate(self._report.asset, other)
         return signed(found, self._signal.side, self._held[other].side)
 
@@ -268,9 +268,9 @@ def _in_words(limit: Limit) -> Blocked:
 
 
 def is_on_its_way(approval: Approval, orders: Iterable[Order]) -> bool:
-    """Tell whether an approval of which no fill is booked yet may still bring one.
+    """Tell whether an approval without a booked fill may still lead to one.
 
-    An order that ended with a fill is on its way until that is booked: its news may come first.
+    An order that ended with a fill is in flight until the fill is booked: updates may come first.
 
     Args:
         approval: of one asset.

@@ -1,4 +1,4 @@
-"""Whose part what is open has in the risk of all, and what spreading saves."""
+"""Shares of the open positions in the portfolio's risk, and what diversification saves."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from domain.market.ratios import DAYS_PER_YEAR
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskPart:
-    """One open position. Amounts are quote, a year."""
+    """One open position. Amounts are quote per year."""
 
     asset: str
     notional: float
@@ -21,34 +21,34 @@ class RiskPart:
     volatility: float
     """Annual standard deviation of the asset's returns, a fraction."""
     alone: float
-    """What the position would move by, were it the only one."""
+    """Its annual movement if it were the only position."""
     share: float
-    """Of the variance of all; the shares add up to 1, and that of a hedge is negative."""
+    """Share of the portfolio's variance; shares add up to 1, and that of a hedge is negative."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attribution:
-    """All that is open together."""
+    """All open positions together."""
 
     parts: Sequence[RiskPart]
     volatility: float
-    """What all together move by in a year, quote."""
+    """Annual movement of all together, quote."""
 
     @property
     def alone(self) -> float:
-        """Sum of what the positions would move by, each alone."""
+        """Sum of the positions' annual movements, each alone."""
         return sum(part.alone for part in self.parts)
 
     @property
     def diversification(self) -> float | None:
-        """How much less all move than the sum of the parts, in [0, 1]; None: nothing moves."""
+        """Fraction by which all together move less than the sum of the parts; None: none moves."""
         return 1.0 - self.volatility / self.alone if self.alone else None
 
 
 def attribute(
     notionals: Mapping[str, float], returns: Mapping[str, Array], candle_ms: int
 ) -> Attribution | None:
-    """Return the parts of what is open; None where nothing is, or where nothing ever moved.
+    """Return the shares of the open positions; None if nothing is open, or nothing ever moved.
 
     Args:
         notionals: signed, quote, by asset.

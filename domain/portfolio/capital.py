@@ -1,4 +1,4 @@
-"""What of the wallet the system may use (multi-pair 10)."""
+"""The part of the wallet that the system may use (multi-pair 10)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,9 +15,9 @@ class Capital:
     limit: Decimal | None
     """Quote; None: the whole wallet."""
     changes: tuple[CapitalChange, ...] = ()
-    """Of the limit, oldest first."""
+    """Changes of the limit, oldest first."""
     earned: tuple[Decimal, ...] = ()
-    """By all executions, then by those since each change; empty before the first."""
+    """Earned by all executions, then by those since each change; empty before the first."""
 
     def booked(self, ts_ms: int, cash: Decimal) -> "Capital":
         """Return the capital after an execution has moved money."""
@@ -31,14 +31,14 @@ class Capital:
         return replace(self, earned=earned)
 
     def of(self, balance: Decimal) -> Decimal:
-        """Return what sizing and limits use of a wallet balance."""
-        # Asked several times a close, nearly always without a limit.
+        """Return the part of a wallet balance that sizing and limits use."""
+        # Called several times per close, nearly always without a limit.
         if self.limit is None:
             return balance
         return _capped(balance, self.limit, self._earned()[-1])
 
     def moved_after(self, t_ms: int, balance: Decimal) -> Decimal:
-        """Return by how much changes of the limit after a time have moved the capital."""
+        """Return how far changes of the limit after a time have moved the capital."""
         earned, moved = self._earned(), ZERO
         for index, change in enumerate(self.changes):
             if change.ts_ms > t_ms:

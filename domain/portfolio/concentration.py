@@ -1,4 +1,4 @@
-"""How much of the money in use stands in the largest positions."""
+"""How much of the deployed money is in the largest positions."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from domain.trading.positions import ZERO, Position
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Concentration:
-    """One open position in the ranking. Shares are fractions of all that is deployed."""
+    """One open position in the ranking. Shares are fractions of the total deployed amount."""
 
     asset: str
     deployed: Decimal
     """Entry notional / leverage, quote."""
     share: Decimal
     cumulative: Decimal
-    """Share of this position and all larger ones together."""
+    """Share of this position and all larger ones."""
     of_equity: Decimal | None
     """None: the equity is not positive."""
 

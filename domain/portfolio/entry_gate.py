@@ -1,4 +1,4 @@
-"""What forbids every entry of a close, whichever asset asks for it."""
+"""What forbids all entries of a close, for every asset."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from domain.trading.decisions import DenialReason, Protection
 @fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryGate:
-    """How the portfolio stands at a close."""
+    """The portfolio's blocks on entries at a close."""
 
     t_ms: int
     now_ms: int
@@ -21,7 +21,7 @@ class EntryGate:
     cooldown_end_ms: int
     cooldown_reason: str
     panic_since_ms: int | None
-    """While the operator lets nothing be open at all: since when."""
+    """During a panic: since when."""
     malfunctions: Mapping[str, str]
     """What is broken, by its source."""
 
@@ -32,7 +32,7 @@ class EntryGate:
 
 
 def blocked_before(entry_gate: EntryGate, rules: TradingRules) -> Blocked | None:
-    """Return what forbids entries before the protection has looked at the close."""
+    """Return what forbids entries before the protection has checked the close."""
     if entry_gate.panic_since_ms is not None:
         return DenialReason.PAUSED, f"panic_since_ms={entry_gate.panic_since_ms}"
     if entry_gate.protection.is_halted:
@@ -51,7 +51,7 @@ def blocked_before(entry_gate: EntryGate, rules: TradingRules) -> Blocked | None
 def blocked_now(
     entry_gate: EntryGate, fired: Protection | None, rules: TradingRules
 ) -> Blocked | None:
-    """Return what forbids entries after the protection has looked at the close."""
+    """Return what forbids entries after the protection has checked the close."""
     if fired is not None:
         return DenialReason.EMERGENCY, f"reason={fired.reason} {fired.figures}"
     state, limit = entry_gate.protection, rules.protection.max_daily_loss_fraction
@@ -61,7 +61,7 @@ def blocked_now(
 
 
 def kept_limits(entry_gate: EntryGate, rules: TradingRules) -> list[Blocked]:
-    """Return the limits of the whole portfolio, where none of them blocks, with figures."""
+    """Return the limits of the whole portfolio, with figures, when none of them blocks."""
     state, halt = entry_gate.protection, rules.protection.drawdown_halt_fraction
     lost, limit_ms = rules.protection.max_daily_loss_fraction, rules.candles.entry_max_age_ms
     return [

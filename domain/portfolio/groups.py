@@ -10,13 +10,13 @@ from domain.rules import TradingRules
 from domain.trading.positions import ZERO
 
 Correlate = Callable[[str, str], float | None]
-"""Returns Pearson's correlation of two assets; None where it cannot be judged."""
+"""Returns Pearson's correlation of two assets; None if it cannot be judged."""
 
 
 @fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """An open position, or an approval that is still under way, as the limits see it."""
+    """An open position, or an approval still in flight, as the limits see it."""
 
     side: Side
     notional: Decimal
@@ -24,7 +24,7 @@ class Held:
 
 
 def signed(correlation: float | None, left: Side, right: Side) -> float | None:
-    """Return the correlation of two positions: a hedge is no concentration (6.2a)."""
+    """Return the correlation of two positions: a hedge is not a concentration (6.2a)."""
     return correlation if correlation is None or left is right else -correlation
 
 
@@ -35,11 +35,11 @@ def group_of(
     rules: TradingRules,
     correlate: Correlate,
 ) -> dict[str, Held]:
-    """Return what is held in an asset's correlation group, the asset itself left out.
+    """Return what is held in an asset's correlation group, without the asset itself.
 
     Args:
-        asset: whose group.
-        side: on which it is, or would be, open.
+        asset: the asset whose group.
+        side: the side of its present or future position.
         held: by asset.
         rules: names and threshold.
         correlate: unsigned.

@@ -1,4 +1,4 @@
-"""Entries for which the market is too thin; judged at the exchange alone, never in a replay."""
+"""Entries for which the market is too thin; judged only at an exchange, never in a replay."""
 
 from domain.market.order_book import OrderBook
 from domain.rules import ApprovalRules
@@ -11,11 +11,11 @@ def judges_liquidity(rules: ApprovalRules) -> bool:
 
 
 def too_thin(approval: Approval, book: OrderBook, rules: ApprovalRules) -> Denial | None:
-    """Return the denial of an approval for which the market is too thin; None where it is not.
+    """Return the denial of an approval if the market is too thin for it; None if it is not.
 
     Args:
-        approval: as the other limits left it.
-        book: of the asset.
+        approval: the approval by the other limits.
+        book: the asset's order book.
         rules: the limits.
     """
     spread, limit = book.spread_bps, rules.max_spread_bps

@@ -1,34 +1,34 @@
-"""What is broken at the moment, so that nothing new is opened (strategy 8.8)."""
+"""Present malfunctions, which forbid new positions (strategy 8.8)."""
 
 from collections.abc import Collection, Iterable
 
 
 class Malfunctions:
-    """Data that is missing, and what others found broken. The present is always an argument."""
+    """Missing data, and malfunctions reported by others. The present time is always an argument."""
 
     def __init__(self, assets: Iterable[str], *, stale_ms: int, now_ms: int) -> None:
-        """Begin with data of all assets that is as old as the start."""
+        """Start with data of all assets as old as the start."""
         self._stale_ms = stale_ms
         self._heard_ms = dict.fromkeys(assets, now_ms)
         self._reported: dict[str, str] = {}
 
     def hear(self, asset: str, ts_ms: int) -> None:
-        """Take note of data of an asset."""
+        """Record that data of an asset arrived."""
         self._heard_ms[asset] = max(self._heard_ms[asset], ts_ms)
 
     def begin(self, source: str, detail: str) -> None:
-        """Take note that something is broken until its source says that it works."""
+        """Record a malfunction, until its source reports that it is over."""
         self._reported[source] = detail
 
     def end(self, source: str) -> None:
-        """Take note that a source works, or is no more."""
+        """Record that a source works again, or no longer exists."""
         self._reported.pop(source, None)
 
     def found(self, now_ms: int, held: Collection[str]) -> dict[str, str]:
-        """Return what is broken, in words, by its source.
+        """Return the malfunctions as text, by source.
 
         Args:
-            now_ms: the present.
+            now_ms: the present time.
             held: the assets with an open position.
         """
         ages = {asset: now_ms - heard_ms for asset, heard_ms in self._heard_ms.items()}

@@ -1,4 +1,4 @@
-"""Figures of the portfolio and of each pair as they are now (multi-pair 6.7).
+"""Present figures of the portfolio and of each pair (multi-pair 6.7).
 
 Money is counted, never added up from percentages: realized PnL is the cash of all executions
 (fees and funding of open positions included), so that equity = paid in + realized + unrealized.
@@ -27,9 +27,9 @@ class PairMetrics:
     unrealized_pnl: Decimal
     realized_pnl: Decimal
     total_return: Decimal | None
-    """Total PnL against all money paid in; None where none was."""
+    """Total PnL / all money paid in; None if none was."""
     contribution: Decimal | None
-    """Share of the portfolio's total PnL; None where that is 0."""
+    """Share of the portfolio's total PnL; None if that is 0."""
     concentration: Decimal | None
     """Deployed / equity; None: the equity is not positive."""
     win_rate: Decimal | None
@@ -37,7 +37,7 @@ class PairMetrics:
 
     @property
     def unrealized_return(self) -> Decimal | None:
-        """Unrealized PnL against what is deployed; None where nothing is."""
+        """Unrealized PnL / deployed amount; None if nothing is deployed."""
         return _share(self.unrealized_pnl, self.deployed_capital)
 
     @property
@@ -47,17 +47,17 @@ class PairMetrics:
 
     @property
     def total_pnl(self) -> Decimal:
-        """Realized and unrealized."""
+        """Realized and unrealized PnL."""
         return self.realized_pnl + self.unrealized_pnl
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortfolioMetrics:
-    """All pairs together; units as for one."""
+    """All pairs together; units as for one pair."""
 
     equity: Decimal
     total_capital: Decimal
-    """Of the settings, else the equity."""
+    """Capital limit of the settings, else the equity."""
     available_capital: Decimal
     deployed_capital: Decimal
     active_positions: int
@@ -65,7 +65,7 @@ class PortfolioMetrics:
     unrealized_pnl: Decimal
     realized_pnl: Decimal
     total_return: Decimal | None
-    """Against the starting balance and all transfers; None where that is not positive."""
+    """Total PnL / (starting balance + all transfers); None if that is not positive."""
     concentration: Decimal | None
     """Largest deployed / equity."""
     win_rate: Decimal | None
@@ -74,12 +74,12 @@ class PortfolioMetrics:
 
     @property
     def unrealized_return(self) -> Decimal | None:
-        """Unrealized PnL against what is deployed; None where nothing is."""
+        """Unrealized PnL / deployed amount; None if nothing is deployed."""
         return _share(self.unrealized_pnl, self.deployed_capital)
 
     @property
     def total_pnl(self) -> Decimal:
-        """Realized and unrealized."""
+        """Realized and unrealized PnL."""
         return self.realized_pnl + self.unrealized_pnl
 
 

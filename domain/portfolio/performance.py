@@ -1,4 +1,4 @@
-"""What each asset, and all together, have come to so far: figures of the facts of a whole run."""
+"""The performance of each asset, and of all together, over the facts of a whole run."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,45 +13,45 @@ from domain.market.ratios import sharpe_ratio, volatility
 from domain.trading.positions import ZERO, Trade
 
 DAYS = 30
-"""In a window of the rolling figures, as in a backtest's report."""
+"""Days in a window of the rolling figures, as in a backtest's report."""
 _BPS = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Performance:
-    """One asset, or all. None where it is not defined: no trade, no fill, no second day."""
+    """One asset, or all together. None if not defined: no trade, no fill, no second day."""
 
     trades: int = 0
-    """Closed ones."""
+    """Closed trades."""
     wins: int = 0
     pnl: Decimal = ZERO
-    """Of closed trades, quote, net of fees, funding included."""
+    """PnL of closed trades, quote, net of fees, funding included."""
     average_hold_ms: int | None = None
     sharpe: float | None = None
-    """Of the daily returns of the last `DAYS` UTC days, annual; of an asset: its closed trades'
-    PnL by the equity that the day began with."""
+    """Annual Sharpe ratio of the daily returns of the last `DAYS` UTC days; of an asset: the PnL of
+    its closed trades / equity at the start of the day."""
     volatility: float | None = None
-    """Of the same returns, annual, a fraction."""
+    """Annual volatility of the same returns, a fraction."""
     slippage_bps: float | None = None
-    """Cost of fills compared with the close of the decision, as a fraction of their notional."""
+    """Cost of fills compared with the close of their decision, as a fraction of their notional."""
     fee_bps: float | None = None
-    """What was paid for all fills, of their notional."""
+    """Fees of all fills / their notional."""
     adverse: float | None = None
-    """Mean MAE of closed trades: how far the price went against them, of the entry price."""
+    """Mean MAE of closed trades: how far the price went against them / entry price."""
     favorable: float | None = None
     """Mean MFE: how far it went for them."""
     risk_share: float | None = None
-    """Covariance of its daily PnL with that of all, by the variance of that of all."""
+    """Covariance of its daily PnL with that of all together / variance of that of all together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Performances:
-    """All together, and each asset that has ever traded."""
+    """The performance of all together, and of each asset that has ever traded."""
 
     total: Performance = field(default_factory=Performance)
     assets: Mapping[str, Performance] = field(default_factory=dict)
     diversification: float | None = None
-    """How much less the daily PnL of all together moves than the sum of its parts, in [0, 1]."""
+    """How much less the daily PnL of all together moves than the sum of the parts, in [0, 1]."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,21 +63,21 @@ class Fill:
     notional: Decimal
     fee: Decimal
     decided_at: Decimal | None
-    """Notional at the close of the decision; None where no close decided."""
+    """Notional at the close of the decision; None if it was not decided at a close."""
 
 
 class PerformanceBooks:
     """Folds facts, each once, in the order in which they were stored."""
 
     def __init__(self) -> None:
-        """Know of none."""
+        """Start without facts."""
         self._trades: defaultdict[str, list[Trade]] = defaultdict(list)
         self._excursions: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
         self._fills: defaultdict[str, _Fills] = defaultdict(_Fills)
         self._day_ends: dict[int, float] = {}
         """Newest equity of each UTC day."""
         self._moved: defaultdict[int, float] = defaultdict(float)
-        """Paid in, less what was taken out, on each UTC day."""
+        """Payments in less payments out on each UTC day."""
 
     def add_trade(self, trade: Trade, extremes: tuple[float, float] | None) -> None:
         """Add a closed trade.
@@ -100,11 +100,11 @@ class PerformanceBooks:
         self._day_ends[utc_day(t_ms - 1)] = equity
 
     def add_transfer(self, t_ms: int, amount: float) -> None:
-        """Add money that was paid in; negative: taken out. It is no gain."""
+        """Add a payment into the account, negative: out of it. It is not a gain."""
         self._moved[utc_day(t_ms - 1)] += amount
 
     def performances(self) -> Performances:
-        """Return the figures of all that was added."""
+        """Return the figures of everything that was added."""
         days = sorted(self._day_ends)[-DAYS - 1 :]
         levels = np.array([self._day_ends[day] for day in days])
         gains = np.diff(levels) - np.array([self._moved.get(day, 0.0) for day in days[1:]])
@@ -144,7 +144,7 @@ class PerformanceBooks:
         )
 
     def _daily_pnl(self, asset: str, days: Sequence[int]) -> Array:
-        """Return the (days - 1,) PnL of what was closed on each day but the first."""
+        """Return the (days - 1,) PnL of the trades closed on each day but the first."""
         booked = dict.fromkeys(days, 0.0)
         for trade in self._trades[asset]:
             day = utc_day(trade.exit_ms - 1)
@@ -183,10 +183,10 @@ def excursion(trade: Trade, low: float, high: float) -> tuple[float, float]:
 
 
 def risk_shares(daily_pnl: Mapping[str, Array]) -> dict[str, float]:
-    """Return each asset's share of the variance of all; empty where nothing ever moved.
+    """Return each asset's share of the variance of all together; empty if nothing ever moved.
 
     Args:
-        daily_pnl: (days,) of each asset.
+        daily_pnl: (days,) PnL of each asset.
     """
     total = np.sum(list(daily_pnl.values()), axis=0) if daily_pnl else np.zeros(0)
     variance = float(np.var(total)) if len(total) else 0.0
@@ -200,7 +200,7 @@ def risk_shares(daily_pnl: Mapping[str, Array]) -> dict[str, float]:
 
 
 def diversification(daily_pnl: Iterable[Array]) -> float | None:
-    """Return how much less all together moves than the sum of its parts; None: nothing moves."""
+    """Return how much less all together move than the sum of the parts; None: nothing moves."""
     parts = list(daily_pnl)
     alone = float(sum(np.std(pnl) for pnl in parts if len(pnl)))
     return 1.0 - float(np.std(np.sum(parts, axis=0))) / alone if alone else None

@@ -15,33 +15,33 @@ _HAIR = Decimal("0.0001")
 @fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProtectionState:
-    """What the portfolio remembers of its equity. Stored whenever it changes.
+    """What the portfolio remembers about its equity. Stored whenever it changes.
 
     Always true: peak_equity >= every equity since the last rearm; epoch never falls.
     """
 
     t_ms: int
     close_ms: int
-    """The newest close that was decided on it; `t_ms` may be later, between closes."""
+    """The newest close that was decided with it; `t_ms` may be later, between closes."""
     equity: Decimal
     balance: Decimal
     peak_equity: Decimal
     day: int
-    """Number of the UTC day that `day_start_equity` belongs to."""
+    """Number of the UTC day of `day_start_equity`."""
     day_start_equity: Decimal
     reduction_step: int = 0
-    """Which of the drawdown steps sizes new entries, from 1; 0: they have their full size."""
+    """The drawdown step that sizes new entries, from 1; 0: full size."""
     is_emergency_armed: bool = True
     is_halted: bool = False
     daily_loss_day: int | None = None
-    """The UTC day in which the daily loss fired."""
+    """The UTC day on which the daily loss fired."""
     cooldown_end_ms: int = 0
-    """End of the cooldown that the last emergency started."""
+    """End of the cooldown after the last emergency."""
     epoch: int = 0
     entry_capital: Decimal = Decimal(0)
     """What `capital_loss_fraction` is measured against: the starting balance, with transfers."""
     is_capital_armed: bool = True
-    """The loss of entry capital can fire; it does once until the operator's rearm."""
+    """Whether the loss of entry capital can fire; it fires once until the operator's rearm."""
 
     @property
     def is_reduced(self) -> bool:
@@ -50,23 +50,23 @@ class ProtectionState:
 
     @property
     def drawdown(self) -> Decimal:
-        """Fraction of the peak that is lost."""
+        """Lost fraction of the peak."""
         return (self.peak_equity - self.equity) / self.peak_equity
 
     @property
     def daily_loss(self) -> Decimal:
-        """Fraction of the day's start that is lost; negative on a winning day."""
+        """Lost fraction of the day's first equity; negative on a winning day."""
         return (self.day_start_equity - self.equity) / self.day_start_equity
 
     def equals_but_for_time(self, other: "ProtectionState") -> bool:
-        """Tell whether nothing but the time differs."""
+        """Tell whether only the time differs."""
         return bool(_lasting(self) == _lasting(other))
 
     def is_worth_storing(self, stored: "ProtectionState") -> bool:
-        """Tell whether more than the value has changed between closes, or the peak by a hair.
+        """Tell whether more has changed between closes than the equity and a little of the peak.
 
-        Equity moves with every price; each close stores it, and what a crash before the next one
-        may forget of the peak is a hundredth of a percent.
+        Equity moves with every price, and each close stores it; a crash before the next close
+        loses at most a hundredth of a percent of the peak.
         """
         valued = replace(
             self, equity=stored.equity, balance=stored.balance, peak_equity=stored.peak_equity
@@ -84,12 +84,12 @@ _lasting = attrgetter(
 def initial_state(
     balance: Decimal, t_ms: int, *, limit: Decimal | None = None, is_halted: bool = False
 ) -> ProtectionState:
-    """Return the state at the start: peak and day start are what may be used of the balance.
+    """Return the state at the start: peak and day start are the capital.
 
     Args:
-        balance: of the wallet.
-        t_ms: the present.
-        limit: of the capital; None: the whole wallet.
+        balance: the wallet's balance.
+        t_ms: the present time.
+        limit: the limit of the capital; None: the whole wallet.
         is_halted: whether nothing may be opened.
     """
     capital = balance if limit is None else min(balance, limit)
@@ -130,7 +130,7 @@ def watch(
     t_ms: int,
     rules: ProtectionRules,
 ) -> ProtectionState:
-    """Return the state after an equity between closes. A day begins at its first close only."""
+    """Return the state after an equity between closes. A day begins only at its first close."""
     return _valued(
         state,
         equity,
@@ -178,7 +178,7 @@ def _valued(
 
 
 def _reduction_step(drawdown: Decimal, rules: ProtectionRules, *, before: int) -> int:
-    """Return the deepest step reached; a step is left below the next shallower level."""
+    """Return the deepest step reached; a step ends below the next shallower level."""
     steps, step = rules.drawdown_steps, before
     while step and drawdown < (steps[step - 2][0] if step > 1 else rules.drawdown_restore_fraction):
         step -= 1
@@ -188,7 +188,7 @@ def _reduction_step(drawdown: Decimal, rules: ProtectionRules, *, before: int) -
 
 
 def drawdown_multiplier(state: ProtectionState, rules: ProtectionRules) -> Decimal:
-    """Return the factor on the size of new entries that the drawdown asks for."""
+    """Return the factor that the drawdown sets on the size of new entries."""
     step = min(state.reduction_step, len(rules.drawdown_steps))
     return rules.drawdown_steps[step - 1][1] if step else Decimal(1)
 
@@ -196,7 +196,7 @@ def drawdown_multiplier(state: ProtectionState, rules: ProtectionRules) -> Decim
 def fire(
     state: ProtectionState, *, open_correlation: float | None, rules: ProtectionRules
 ) -> tuple[ProtectionState, ExitReason | None]:
-    """Return the state after all protections that fire on it, and the first one's reason.
+    """Return the state after all protections that fire, and the reason of the first.
 
     Args:
         state: after `sample`, or `watch`.
@@ -231,7 +231,7 @@ def _firing(
     is_emergency = _reaches(drawdown, rules.drawdown_emergency_fraction)
     if is_emergency and state.is_emergency_armed and not fired:
         fired.append(ExitReason.DRAWDOWN)
-    # Between midnight and the first close nobody knows yet what the day began with.
+    # Between midnight and the first close the day's first equity is not known yet.
     is_of_today = utc_day(state.t_ms) == state.day
     lost_today = is_of_today and _reaches(state.daily_loss, rules.max_daily_loss_fraction)
     if lost_today and state.daily_loss_day != state.day:
@@ -243,7 +243,7 @@ def _firing(
 
 
 def halt(state: ProtectionState) -> ProtectionState:
-    """Return the state in which nothing is opened until the operator ends it, from an epoch on."""
+    """Return the halted state, in which nothing is opened until rearm, with a new epoch."""
     return replace(state, is_halted=True, epoch=state.epoch + 1)
 
 
@@ -257,7 +257,7 @@ def _has_lost_capital(state: ProtectionState, rules: ProtectionRules) -> bool:
 
 
 def rearm(state: ProtectionState) -> ProtectionState:
-    """Return the state after the operator has ended a halt (8.4): the peak is the equity."""
+    """Return the state after the operator's rearm (8.4): the peak is the equity."""
     return replace(
         state,
         is_halted=False,
@@ -273,12 +273,12 @@ def rearm(state: ProtectionState) -> ProtectionState:
 def transfer(
     state: ProtectionState, amount: Decimal, *, capital: Decimal | None = None
 ) -> ProtectionState:
-    """Return the state after money came in (positive) or went out: neither gain nor loss (8.1).
+    """Return the state after a payment in (positive) or out: neither gain nor loss (8.1).
 
     Args:
         state: before.
-        amount: of the wallet.
-        capital: how far what the system may use has changed by it; None: as far.
+        amount: change of the wallet.
+        capital: change of the capital because of it; None: the same.
     """
     capital = amount if capital is None else capital
     return replace(

@@ -13,7 +13,7 @@ from domain.trading.positions import Position
 
 
 class Rebalance(StrEnum):
-    """In which direction a position should change."""
+    """The direction in which a position should change."""
 
     REDUCE = "REDUCE"
     ADD = "ADD"
@@ -30,7 +30,7 @@ class Advice:
     drift: Decimal
     """weight / target - 1."""
     action: Rebalance | None
-    """None: the drift is inside its threshold, or less than one step of quantity."""
+    """None: the drift is within its threshold, or less than one quantity step."""
     qty: Decimal
     """Base units to reduce or add, on the step; 0 without an action."""
     is_oversize: bool
@@ -48,11 +48,11 @@ def advise(
     equity: Decimal,
     rules: TradingRules,
 ) -> Iterator[Advice]:
-    """Yield the advice for each open position; nothing without a positive equity.
+    """Yield the advice for each open position; none without a positive equity.
 
     Args:
         positions: by asset.
-        closes: newest close of each asset; a position without one is not judged.
+        closes: newest close of each asset; a position without a close is not judged.
         equity: quote, at these closes.
         rules: targets and thresholds.
     """

@@ -1,4 +1,4 @@
-"""How far prices may still go against open positions: to their stops, and to liquidation."""
+"""How far prices may move against open positions: to their stops, and to liquidation."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,21 +19,21 @@ class Room:
     """The newest one."""
     stop_loss: Decimal
     liquidation: Decimal
-    """Where the isolated margin is gone; the exchange acts earlier, by its maintenance margin."""
+    """Price at which the isolated margin is lost; the exchange liquidates earlier."""
     to_stop: Decimal
-    """What the equity would change by, did the stop fire at its level; quote, a loss is negative.
+    """Change of the equity if the stop fires at its level, quote; a loss is negative.
 
     Before fees and slippage.
     """
 
     @property
     def stop_distance(self) -> Decimal:
-        """From the newest price, a fraction of it."""
+        """Distance from the newest price, a fraction of it."""
         return abs(self.stop_loss / self.price - ONE)
 
     @property
     def liquidation_distance(self) -> Decimal:
-        """From the newest price, a fraction of it."""
+        """Distance from the newest price, a fraction of it."""
         return abs(self.liquidation / self.price - ONE)
 
 
@@ -46,7 +46,7 @@ def rooms(
     """Yield the room of each position whose price is known.
 
     Args:
-        positions: what is open, by asset.
+        positions: open positions by asset.
         prices: the newest ones, above 0.
         stops: the level of each position's stop.
         rules: the leverage.

@@ -1,4 +1,4 @@
-"""What people are shown of the present."""
+"""Snapshots of the present, for display."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -13,40 +13,40 @@ from domain.trading.positions import ZERO, Position
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssetSnapshot:
-    """One asset as its actor sees it."""
+    """The state of one asset."""
 
     asset: str
     report: AssetEvaluation | None
-    """Of the newest close; None before the first."""
+    """Time of the newest close; None before the first."""
     position: Position | None
     closes_seen: int
     cooldown_minutes: int
-    """Whole minutes of the asset's own cooldown that are left."""
+    """Whole minutes left of the asset's own cooldown."""
     cooldown_reason: str
     loss_streak: int
     cooldown_end_ms: int = 0
-    """The asset rests at each t before this."""
+    """The asset is in its cooldown at each t before this."""
     newest_signal_ms: int | None = None
     explanation: Explanation | None = None
-    """Why the newest close was decided as it was."""
+    """The conditions of the decision at the newest close."""
     denial: Denial | None = None
-    """Of the entry signal of the newest close."""
+    """Denial of the newest close's entry signal."""
 
 
 @fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairTally:
-    """What all executions of an asset have come to."""
+    """Totals over all executions of an asset."""
 
     cash: Decimal = ZERO
-    """Change of the balance, quote: PnL of what was closed, all fees, all funding."""
+    """Change of the balance, quote: PnL of closed positions, all fees, all funding."""
     trades: int = 0
     wins: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortfolioSnapshot:
-    """The portfolio as its actor sees it. Money is quote; assets stand in the settings' order."""
+    """The state of the portfolio. Money is quote; assets are in the order of the settings."""
 
     balance: Decimal
     equity: Decimal
@@ -58,13 +58,13 @@ class PortfolioSnapshot:
     positions: Mapping[str, Position]
     prices: Mapping[str, Decimal]
     global_cooldown_end_ms: int
-    """The portfolio rests at each t before this."""
+    """The portfolio is in its cooldown at each t before this."""
     is_halted: bool
     is_reduced: bool
     trades: int
     realized_pnl: Decimal
     global_cooldown_reason: str = ""
-    """LOSS_STREAK, or which emergency; empty where there was no cooldown yet."""
+    """LOSS_STREAK, or the emergency; empty if there was no cooldown yet."""
     streak: int = 0
     """Losing trades in a row."""
     open_correlation: float | None = None
@@ -74,34 +74,34 @@ class PortfolioSnapshot:
     paused: tuple[str, ...] = ()
     """Assets that the operator has paused."""
     panic_since_ms: int | None = None
-    """Since when the operator lets nothing be open at all; None: it may."""
+    """Start of the operator's panic; None: there is none."""
     panic_by: str = ""
-    """In a panic: who asked for it."""
+    """In a panic: who requested it."""
     not_flat: tuple[str, ...] = ()
-    """In a panic: assets of which the exchange has not said yet that nothing is open."""
+    """In a panic: assets that the exchange has not yet shown to be flat."""
     outdated: str = ""
-    """What the journal is found to lack, until a rearm; empty where it lacks nothing."""
+    """What the journal was found to lack, until a rearm; empty: nothing."""
     malfunctions: Mapping[str, str] = field(default_factory=dict)
     """What is broken, by its source."""
     suspended: tuple[str, ...] = ()
     """Assets that get no new positions: given up, or frozen."""
     capital: Decimal = ZERO
-    """What sizing and limits use as the balance."""
+    """The balance that sizing and limits use."""
     cash: Decimal = ZERO
-    """Earned or lost by all executions: the balance without what was paid in."""
+    """Earned or lost by all executions: the balance without payments."""
     entry_capital: Decimal = ZERO
-    """What the loss of capital is measured against; 0: not known."""
+    """The amount that the loss of capital is measured against; 0: not known."""
     size_multiplier: Decimal = Decimal(1)
-    """On new entries, by drawdown and correlation."""
+    """Size factor of new entries, by drawdown and correlation."""
     tallies: Mapping[str, PairTally] = field(default_factory=dict)
     advice: tuple[Advice, ...] = ()
     """Of each open position, at the newest closes."""
     day_start_equity: Decimal = ZERO
-    """What the UTC day began with; 0: not known."""
+    """Equity at the start of the UTC day; 0: not known."""
 
     @property
     def unrealized_pnl(self) -> Decimal:
-        """PnL of all open positions at the prices, quote; one without a price counts as 0."""
+        """PnL of all open positions at the prices, quote; those without a price count as 0."""
         return sum(
             (
                 held.unrealized_pnl(self.prices.get(asset, held.avg_entry_price))
@@ -117,11 +117,11 @@ class PortfolioSnapshot:
 
     @property
     def today_return(self) -> Decimal:
-        """The same as a fraction of what the day began with."""
+        """The same as a fraction of the equity at the start of the day."""
         return self.today / self.day_start_equity if self.day_start_equity else ZERO
 
     def at(self, newest: Mapping[str, Decimal]) -> "PortfolioSnapshot":
-        """Return it valued at newer prices, by asset.
+        """Return the snapshot valued at newer prices, by asset.
 
         Drawdown and daily loss stay as they were judged at the newest close.
         """
@@ -132,26 +132,26 @@ class PortfolioSnapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopSnapshot:
-    """The stop of an open position as its execution knows it."""
+    """The stop of an open position."""
 
     stop_loss: Decimal
-    """Where it belongs."""
+    """The level where it should be."""
     best: Decimal | None
-    """The most favourable price since the entry; None where the stop does not trail."""
+    """Most favourable price since the entry; None if the stop does not trail."""
     is_armed: bool
-    """A trailing stop was moved from where the entry put it."""
+    """Whether a trailing stop has moved from its first level."""
     confirmed_stop_loss: Decimal | None
-    """Where the exchange said last that it stands; None where it has said of none."""
+    """The level that the exchange reported last; None: it reported none."""
     confirmed_ms: int | None
-    """When it said so."""
+    """When the exchange reported it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionSnapshot:
-    """One asset's orders and stops as its execution sees them."""
+    """One asset's orders and stops."""
 
     asset: str
     is_unprotected: bool
-    """The open position had no stop at the exchange when it was looked at last."""
+    """The open position had no stop at the exchange at the last check."""
     stop: StopSnapshot | None = None
-    """None where nothing is open."""
+    """None if nothing is open."""

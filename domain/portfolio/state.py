@@ -1,7 +1,7 @@
-"""All that decides for the portfolio: its books, its protection, its grants.
+"""All decisions about the portfolio: its books, its protection, its approvals.
 
-The portfolio folds what it hears by the market's order (see `BookingKey`), never by arrival, so
-that its decision of a close does not depend on which message came first.
+The portfolio folds executions in the market's order (see `BookingKey`), not in that of arrival, so
+that its decision at a close does not depend on which message came first.
 """
 
 from bisect import insort
@@ -73,7 +73,7 @@ class PortfolioState:
 
         Args:
             rules: the limits.
-            state: of the protection.
+            state: the protection's state.
             initial_balance: quote, with every transfer that `state` has seen.
             windows: the log returns behind correlations; None: those of the closes reported.
             explains: answers to entries tell which limits were kept.
@@ -88,7 +88,7 @@ class PortfolioState:
         self.capital_limit = Capital(rules.total_capital, rules.capital_changes)
         self.positions: dict[str, Position] = {}
         self.reserved: dict[str, Approval] = {}
-        """Grants that neither filled nor failed yet."""
+        """Approvals that have neither filled nor failed yet."""
         self.suspended: set[str] = set()
         """Assets that get no new positions."""
         self.malfunctions: dict[str, str] = {}
@@ -96,14 +96,14 @@ class PortfolioState:
         self.paused: frozenset[str] = frozenset()
         """Assets that the operator has paused."""
         self.panic_since_ms: int | None = None
-        """While the operator lets nothing be open at all: since when."""
+        """During a panic: since when."""
         self.emergency_reason: ExitReason | None = None
-        """Of the emergency that has set the end of the protection's cooldown."""
+        """Reason of the emergency that set the end of the protection's cooldown."""
         self.streak = LossStreak()
         self.trades = 0
         self.realized_pnl = ZERO
         self._cash = ZERO
-        """Moved by executions: what was earned or lost, quote."""
+        """Earned or lost by executions, quote."""
         self.prices: dict[str, Decimal] = {}
         """Newest known price of each asset: its close, or the exchange's mark price."""
         self._closes: dict[str, Decimal] = {}
@@ -111,7 +111,7 @@ class PortfolioState:
 
     @property
     def capital(self) -> Decimal:
-        """What sizing and limits use as the balance (multi-pair 10)."""
+        """The balance that sizing and limits use (multi-pair 10)."""
         return self.capital_limit.of(self.balance)
 
     @property
@@ -121,25 +121,25 @@ class PortfolioState:
 
     @property
     def global_cooldown_reason(self) -> str:
-        """Why the portfolio is, or was, in its newest cooldown; empty where it never was."""
+        """Reason of the portfolio's newest cooldown; empty if there was none."""
         if self.streak.cooldown_end_ms > self.protection.cooldown_end_ms:
             return CooldownReason.LOSS_STREAK
         return "" if self.emergency_reason is None else self.emergency_reason
 
     def hear(self, execution: Execution) -> None:
-        """Take note of an execution; it is folded in its turn."""
+        """Queue an execution; it is folded in its turn."""
         index, candle_ms = self._rules.order_of(execution.asset), self._rules.candles.candle_ms
         self._arrivals += 1
         key = booking_key(execution, index, self._arrivals, candle_ms)
         insort(self._pending, (key, execution), key=lambda pair: pair[0])
 
     def follows(self, report: AssetEvaluation) -> bool:
-        """Tell whether no close is missing between the newest one known and a report's."""
+        """Tell whether no close is missing between the newest known one and a report's."""
         newest_ms = self._windows.newest_ms(report.asset)
         return report.t_ms <= newest_ms + self._rules.candles.candle_ms
 
     def remember_closes(self, asset: str, series: CandleSeries) -> None:
-        """Fill an asset's window with closes that were not heard as reports.
+        """Fill an asset's window with closes that did not come as reports.
 
         Without them a correlation would pair returns of different times.
         """
@@ -148,11 +148,11 @@ class PortfolioState:
             self.prices[asset] = self._closes[asset] = exact(float(series.close[-1]))
 
     def remember_close(self, asset: str, price: Decimal) -> None:
-        """Take an asset's newest close, without the returns before it."""
+        """Record an asset's newest close, without the returns before it."""
         self.prices[asset] = self._closes[asset] = price
 
     def remember_price(self, asset: str, price: Decimal) -> None:
-        """Take the price at which an asset is valued until its next close."""
+        """Set the price at which an asset is valued until its next close."""
         self.prices[asset] = price
 
     def apply_transfer(self, transfer: Transfer) -> None:
@@ -163,21 +163,21 @@ class PortfolioState:
         self.protection = shifted(self.protection, transfer.amount, capital=moved)
 
     def take_up_capital(self) -> None:
-        """Shift peak and day start by changes of the capital that the stored state knows not of.
+        """Shift peak and day start by changes of the capital that the stored state lacks.
 
-        To be called at a start, once all executions were heard: other capital is no gain or loss.
+        Call it at a start, once all executions were queued: new capital is neither gain nor loss.
         """
         now = self.present()
         moved = now.capital_limit.moved_after(self.protection.t_ms, now.balance)
         self.protection = shifted(self.protection, ZERO, capital=moved)
 
     def release(self, approval: Approval) -> None:
-        """Free what a grant reserved, because it will never fill."""
+        """Free what an approval reserved, because it will never fill."""
         if self.reserved.get(approval.asset) == approval:
             del self.reserved[approval.asset]
 
     def deny(self, decision: Decision, why: str) -> Decision:
-        """Return a decision of which nothing is granted, and free what it had reserved."""
+        """Return a decision without its approvals, and free what they had reserved."""
         for approval in decision.approvals:
             self.release(approval)
         denied = tuple(
@@ -194,14 +194,14 @@ class PortfolioState:
         return replace(decision, approvals=(), denials=(*decision.denials, *denied))
 
     def decide(self, t_ms: int, reports: Sequence[AssetEvaluation], *, now_ms: int) -> Decision:
-        """Return what is decided at a close, reserve its grants, and remember its sample.
+        """Return the decision at a close, reserve its approvals, and remember its sample.
 
         Deciding a t again from the facts before its decisions gives the same decision.
 
         Args:
             t_ms: the close.
             reports: of that close, in the order of the settings.
-            now_ms: the present; signals of a close long past are stale.
+            now_ms: the present time; signals of a close long past are stale.
         """
         self.fold_before(t_ms)
         for report in reports:
@@ -234,10 +234,10 @@ class PortfolioState:
     def watch(self, t_ms: int) -> Protection | None:
         """Check the present between closes, and return what fires on it.
 
-        Correlations are those of closes, and judged there.
+        Correlations are judged only at closes.
 
         Args:
-            t_ms: the present; no close, whose decision has that name.
+            t_ms: the present time; not that of a close, because it identifies the decision.
         """
         now = self.present()
         state = watch(
@@ -251,7 +251,7 @@ class PortfolioState:
         return None if reason is None else self._protection(reason, now, ())
 
     def between_closes(self, now_ms: int) -> int:
-        """Return the present; a decision at a very close would take the name of that close's."""
+        """Return the time of a decision between closes: the present, but never that of a close."""
         t_ms = max(now_ms, self.protection.t_ms + 1)
         return t_ms + (t_ms % self._rules.candles.candle_ms == 0)
 
@@ -261,7 +261,7 @@ class PortfolioState:
         return self._protection(ExitReason.MALFUNCTION, self.present(), ())
 
     def panic(self, t_ms: int) -> Protection:
-        """Return the close of everything that the operator wants; nothing is opened after it."""
+        """Return the operator's close of everything; nothing is opened after it."""
         self.protection = replace(self.protection, t_ms=t_ms, epoch=self.protection.epoch + 1)
         return self._protection(ExitReason.OPERATOR, self.present(), ())
 
@@ -270,23 +270,23 @@ class PortfolioState:
         self.protection = halt(self.protection)
 
     def begin_epoch(self) -> None:
-        """Let every grant so far be void."""
+        """Make every approval so far void."""
         self.protection = replace(self.protection, epoch=self.protection.epoch + 1)
 
     def rearm(self) -> None:
-        """End a halt; without one only an epoch."""
+        """End a halt; if there is none, only begin an epoch."""
         if self.protection.is_halted:
             self.protection = rearm(self.protection)
         else:
             self.begin_epoch()
 
     def fold_before(self, t_ms: int) -> None:
-        """Fold what was heard of earlier closes, and the fills inside the candle that ends at t."""
+        """Fold queued executions of earlier closes, and fills inside the candle that ends at t."""
         while self._pending and self._pending[0][0] < (t_ms, DECISION_PHASE):
             self.book(self._pending.pop(0)[1])
 
     def fold_all(self) -> None:
-        """Fold everything heard so far: the present, for people and reports."""
+        """Fold everything queued so far: the present state, for display and reports."""
         while self._pending:
             self.book(self._pending.pop(0)[1])
 
@@ -299,7 +299,7 @@ class PortfolioState:
         return self.capital + sum(unrealized, ZERO)
 
     def present(self) -> "PortfolioState":
-        """Return a copy that has folded everything heard so far."""
+        """Return a copy with everything queued so far folded."""
         now = copy(self)
         vars(now).update(
             positions=dict(self.positions),
@@ -311,7 +311,7 @@ class PortfolioState:
         return now
 
     def snapshot(self) -> PortfolioSnapshot:
-        """Return the present: everything heard so far, at the newest prices."""
+        """Return a snapshot of everything queued so far, at the newest prices."""
         now = self.present()
         state = replace(self.protection, equity=now.equity(), balance=now.balance)
         return PortfolioSnapshot(
@@ -354,7 +354,7 @@ class PortfolioState:
         return tuple(advise(self.positions, self._closes, equity, self._rules))
 
     def book(self, execution: Execution) -> Booked:
-        """Fold an execution at once, where none can come before it, and return what it did."""
+        """Fold an execution at once, when none can come before it, and return what it did."""
         booked = book(self.positions.get(execution.asset), execution)
         self.balance += booked.cash
         self._cash += booked.cash
@@ -404,9 +404,9 @@ class PortfolioState:
         )
 
     def closes(self, reason: ExitReason, reports: Sequence[AssetEvaluation]) -> Iterator[Close]:
-        """Return what has to be closed, each under the reason of whoever closes it first."""
+        """Return what has to be closed, each with the reason of its first close."""
         own = {report.asset: report.strategy_exit for report in reports}
-        # An entry that is still under way may fill after all: it is closed like the others.
+        # An entry in flight may still fill: it is closed like the others.
         for asset in sorted({*self.positions, *self.reserved}, key=self._rules.order_of):
             strategy_exit = own.get(asset)
             if reason is ExitReason.OPERATOR:
@@ -447,8 +447,8 @@ class PortfolioState:
         return tuple(rule.asset for rule in self._rules.assets if rule.asset in assets)
 
     def _firing_correlation(self, t_ms: int) -> float | None:
-        """Return the correlation of the open positions, where one can fire."""
-        # Ten positions are 45 pairs, and this is asked at every close.
+        """Return the correlation of the open positions, if a protection on it can fire."""
+        # Ten positions are 45 pairs, and this is computed at every close.
         if self._rules.protection.high_correlation_threshold is None:
             return None
         return self._open_correlation(t_ms, self.positions)
@@ -478,7 +478,7 @@ class PortfolioState:
         return multiplier * rules.high_correlation_size_multiplier if is_high else multiplier
 
     def _signed_correlation(self, t_ms: int, left: Position, right: Position) -> float | None:
-        """Return the correlation of two positions, negated where one is a hedge of the other."""
+        """Return the correlation of two positions, negated if one hedges the other."""
         return signed(self._correlation(t_ms, left.asset, right.asset), left.side, right.side)
 
     def _correlation(self, t_ms: int, left: str, right: str) -> float | None:

@@ -1,7 +1,7 @@
 """The limits of entries that the present portfolio breaks (section 7; multi-pair 6.1 to 6.4).
 
-An entry that would break one is denied; a portfolio comes to break one by itself: its balance
-falls, correlations rise, settings change, or somebody trades by hand.
+An entry that would break one is denied, but a portfolio may come to break one: its balance falls,
+correlations rise, settings change, or someone trades by hand.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -29,7 +29,7 @@ class Violation:
     """One limit that is broken, with its figures: counts, quote amounts, or correlations."""
 
     limit: DenialReason | ExitReason
-    """CAPITAL_LOSS is the one that no denial names."""
+    """CAPITAL_LOSS is the only one that no denial names."""
     about: str
     """Asset, pair or group; empty: the whole portfolio."""
     now: Decimal
@@ -69,7 +69,7 @@ def _judged(found: PortfolioSnapshot, rules: TradingRules) -> Iterator[_Judged]:
 
 
 def open_groups(found: PortfolioSnapshot, rules: TradingRules) -> dict[str, dict[str, Held]]:
-    """Return what is open in each group in which something is open; as `groups`."""
+    """Return the open positions of each group that has any; see `groups`."""
     return groups(_held(found), rules, _correlate(found))
 
 
@@ -119,7 +119,7 @@ def groups(
     rules: TradingRules,
     correlate: Callable[[str, str], float | None],
 ) -> dict[str, dict[str, Held]]:
-    """Return what is open in each named group, and in the measured group of each other asset."""
+    """Return the open positions of each named group, and of each other asset's measured group."""
     found: dict[str, dict[str, Held]] = {}
     for asset, one in held.items():
         name = rules.asset(asset).correlation_group or f"with {asset}"

@@ -1,4 +1,4 @@
-"""The log returns that correlations are judged on (strategy 7.3, 8.6)."""
+"""The log returns behind correlations (strategy 7.3, 8.6)."""
 
 from typing import Protocol
 
@@ -12,20 +12,20 @@ class Windows(Protocol):
     """The newest log returns of each asset."""
 
     def append(self, report: AssetEvaluation) -> None:
-        """Take a reported close; one that is known changes nothing."""
+        """Append a reported close; a known one changes nothing."""
 
     def remember(self, asset: str, series: CandleSeries) -> None:
-        """Take closes that were not heard as reports, in the place of all before."""
+        """Replace all closes by ones that did not come as reports."""
 
     def newest_ms(self, asset: str) -> int:
         """Return the time of the asset's newest known close, 0 before the first."""
 
     def returns(self, asset: str, t_ms: int) -> Array | None:
-        """Return the (n,) log returns up to t; None where they do not reach t, or are too few."""
+        """Return the (n,) log returns up to t; None if they do not reach t, or are too few."""
 
 
 class ReportedWindows:
-    """Windows that grow by one close after the other."""
+    """Windows that grow with each reported close."""
 
     def __init__(self, rules: TradingRules) -> None:
         """Start before the first close of each asset."""
@@ -34,13 +34,13 @@ class ReportedWindows:
         self._newest_ms = dict.fromkeys(self._windows, 0)
 
     def append(self, report: AssetEvaluation) -> None:
-        """Take a reported close; one that is known changes nothing."""
+        """Append a reported close; a known one changes nothing."""
         if report.t_ms > self._newest_ms[report.asset]:
             self._windows[report.asset].append(report.close)
             self._newest_ms[report.asset] = report.t_ms
 
     def remember(self, asset: str, series: CandleSeries) -> None:
-        """Take closes that were not heard as reports, in the place of all before."""
+        """Replace all closes by ones that did not come as reports."""
         newest = series.close[-self._returns - 1 :].tolist()
         self._windows[asset] = CloseWindow(self._returns, newest)
         if len(series):
@@ -51,5 +51,5 @@ class ReportedWindows:
         return self._newest_ms[asset]
 
     def returns(self, asset: str, t_ms: int) -> Array | None:
-        """Return the (n,) log returns up to t; None where they do not reach t, or are too few."""
+        """Return the (n,) log returns up to t; None if they do not reach t, or are too few."""
         return self._windows[asset].log_returns() if self._newest_ms[asset] == t_ms else None

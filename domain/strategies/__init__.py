@@ -1,1 +1,1 @@
-"""When a position is wanted: signals, regimes and exits of single assets."""
+"""Strategies: signals, regimes and exits of single assets."""

@@ -1,8 +1,8 @@
 """What a strategy is: a pure fold of closed candles that says when a position is wanted.
 
-A strategy knows nothing of the portfolio, of orders, or of time beyond the candle. What it says at
-a close is generic: conditions, named values and a signal, which whoever sizes, stores, explains
-or draws them need not understand.
+A strategy knows nothing about the portfolio, orders, or time beyond the candle. What it returns at
+a close is generic: conditions, named values and a signal, which the code that sizes, stores,
+explains or draws them need not understand.
 """
 
 from abc import ABC, abstractmethod
@@ -17,7 +17,7 @@ from domain.strategies.explanation import Condition
 
 Parameter = bool | int | float | str | tuple[str, ...]
 Parameters = Mapping[str, Parameter]
-"""By the names of the strategy's section in the settings."""
+"""Parameters by their names in the strategy's section of the settings."""
 
 
 class Regime(StrEnum):
@@ -30,86 +30,86 @@ class Regime(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandleRules:
-    """What all strategies share of candles."""
+    """Candle parameters that all strategies share."""
 
     candle_ms: int
     warmup_candles: int
-    """Closes that only feed the indicators."""
+    """Number of closes that only feed the indicators."""
     entry_max_age_ms: int
     volatility_window: int
-    """Log returns in volatility and correlation."""
+    """Number of log returns in volatility and correlation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StrategySpec:
-    """Which strategy decides for an asset, and with which parameters."""
+    """The strategy of an asset and its parameters."""
 
     name: str
-    """Of the registry, or `module:Class`."""
+    """A name of the registry, or `module:Class`."""
     parameters: Parameters
 
 
 @fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Value:
-    """A figure that explains a close."""
+    """A figure that explains what was decided at a close."""
 
     name: str
-    """For programs: ema_short."""
+    """Name in data, like ema_short."""
     label: str
-    """For people: EMA 240."""
+    """Name in text, like EMA 240."""
     figure: int | float
     is_price: bool = True
-    """Quote per base; a plain number else."""
+    """A price, quote per base; otherwise a plain number."""
 
 
 @fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
-    """Something that can open one position, once, for a while."""
+    """A chance to open one position, once, within a limited time."""
 
     signal_ms: int
     """Close time of the candle that made it; with the asset, its identity."""
     kinds: str
-    """What made it, as names joined by +."""
+    """Names of what caused it, joined by +."""
     side: Side
     strength: float
-    """Ranks signals that are equal otherwise, high first."""
+    """Ranks otherwise equal signals, high first."""
     max_age_ms: int
 
 
 @fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """What a strategy says of the newest close."""
+    """What a strategy found at the newest close."""
 
     regime: tuple[Condition, ...]
-    """All must hold for the regime to be ACTIVE."""
+    """The regime is ACTIVE if all of them hold."""
     values: tuple[Value, ...]
     note: str = ""
     """What the values mean, in a few words."""
     signal: Signal | None = None
-    """The newest one, however old."""
+    """The newest signal, however old."""
     entry: tuple[Condition, ...] = ()
-    """What must hold for an entry beside the regime, the signal's age, and that it is unused."""
+    """Conditions of an entry besides the regime, the signal's age, and that it is unused."""
 
     @property
     def market_regime(self) -> Regime:
-        """The regime that the market alone gives, cooldowns left out."""
+        """The regime by the market alone, without cooldowns."""
         return Regime.ACTIVE if all(each.holds for each in self.regime) else Regime.INACTIVE
 
 
 class Strategy(ABC):
     """The fold of one asset's closed candles.
 
-    Always true: after any number of closes the state is what `refold` makes of the same closes.
+    Always true: after any number of closes the state is the one that `refold` gives for them.
     Signals of the warm-up are not recorded.
     """
 
     side: Side
-    """Of the positions that it opens."""
+    """Side of the positions that it opens."""
     version: str = "1"
-    """Changes whenever the same candles can give other decisions."""
+    """Raise it whenever the same candles may give other decisions."""
     exits_when_inactive: bool = True
     """Whether a position is closed once the regime is INACTIVE."""
 
@@ -144,7 +144,7 @@ class Strategy(ABC):
 
     @abstractmethod
     def fold(self, candle: Candle, before_ms: int | None) -> tuple[str, ...]:
-        """Fold a candle that `t_ms` and `closes_seen` count already; return what it signaled.
+        """Fold a candle that `t_ms` and `closes_seen` already include; return what it signaled.
 
         Args:
             candle: the newest.
@@ -153,11 +153,11 @@ class Strategy(ABC):
 
     @abstractmethod
     def evaluate(self) -> Evaluation:
-        """Return what the newest close means; at least one candle was folded."""
+        """Return the result at the newest close; at least one candle was folded."""
 
 
 def number(parameters: Parameters, name: str) -> int:
-    """Return a parameter that is a whole number."""
+    """Return a parameter that must be a whole number."""
     value = parameters[name]
     if not isinstance(value, int):
         message = f"expected {name} to be a whole number, found {value!r}"
@@ -166,7 +166,7 @@ def number(parameters: Parameters, name: str) -> int:
 
 
 def fraction(parameters: Parameters, name: str) -> float:
-    """Return a parameter that is a number."""
+    """Return a parameter that must be a number."""
     value = parameters[name]
     if not isinstance(value, int | float):
         message = f"expected {name} to be a number, found {value!r}"

@@ -1,4 +1,4 @@
-"""The confirmations and the triggers of a whole history, computed at once."""
+"""Confirmations and triggers over a whole history, computed at once."""
 
 from collections.abc import Collection
 from itertools import accumulate
@@ -13,7 +13,7 @@ from domain.strategies.history import Closes, History, Line, entries_after
 
 
 class ConfirmedTrendHistory(History):
-    """What `ConfirmedTrendLong` says of every close."""
+    """What `ConfirmedTrendLong` gives at every close."""
 
     @staticmethod
     def periods(parameters: Parameters) -> Collection[int]:
@@ -94,7 +94,7 @@ class ConfirmedTrendHistory(History):
 
 
 def rsi_array(closes: Array, period: int) -> Array:
-    """Return the index after each of (n,) closes, the bits of `Rsi`; NaN before the first."""
+    """Return the index after each of (n,) closes, bit for bit as `Rsi`; NaN before the first."""
     found = np.full(len(closes), np.nan)
     if len(closes) <= period:
         return found

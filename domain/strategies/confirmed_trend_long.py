@@ -2,7 +2,7 @@
 
 A trigger is a close above EMA(50) after one below it. Confirmations are a close above EMA(200), a
 MACD line above its signal, and an RSI above its level; the regime is ACTIVE while enough of them
-agree. An INACTIVE regime closes nothing: the position is left to its trailing stop.
+agree. An INACTIVE regime closes nothing: the trailing stop ends the position.
 """
 
 from collections.abc import Iterator
@@ -62,7 +62,7 @@ class ConfirmedTrendLong(Strategy):
         """Close time of the newest trigger."""
 
     def fold(self, candle: Candle, before_ms: int | None) -> tuple[str, ...]:  # noqa: ARG002
-        """Fold a candle and return the trigger, where it made one."""
+        """Fold a candle and return its trigger, if any."""
         close, before = candle.close, self.close
         self.close = close
         self._rsi.apply(close)

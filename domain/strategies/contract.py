@@ -1,4 +1,4 @@
-"""What the answers of any strategy must be, whoever wrote it: finite, typed, of the past."""
+"""Checks of what any strategy returns: finite, typed, and not from the future."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -14,24 +14,24 @@ from domain.strategies.explanation import Condition, Figure
 Plain = TypeVar("Plain", int | float, Figure)
 
 _LONGEST_TEXT = 200
-"""Characters of a name or a note."""
+"""Most characters of a name or a note."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class At:
-    """The close of which a strategy speaks, and what it said before."""
+    """The close that a strategy evaluates, and what it returned before."""
 
     t_ms: int
     candle_ms: int
     closes_after_warmup: int
-    """Closes of which it may keep a signal, this one included; 0 or less in the warm-up."""
+    """Number of closes whose signals it may keep, this one included; 0 or less in the warm-up."""
     newest_signal_ms: int
-    """That it has named before; 0: none."""
+    """Close time of the newest signal that it returned before; 0: none."""
     side: Side
 
 
 def problems(found: object, at: At) -> Iterator[str]:
-    """Yield what breaks the contract, as what was expected and what was found instead."""
+    """Yield each breach of the contract: what was expected, and what was found."""
     if not isinstance(found, Evaluation):
         yield f"evaluate to return an Evaluation, found {found!r}"
         return
@@ -49,7 +49,7 @@ def problems(found: object, at: At) -> Iterator[str]:
 def with_plain_numbers(found: Evaluation) -> Evaluation:
     """Return an evaluation without problems in Python's own numbers, which all can store.
 
-    NumPy's floats count as floats, and are none to whoever writes them.
+    NumPy's floats are floats to a check, but not to every encoder.
     """
     signal = found.signal
     return replace(
@@ -67,7 +67,7 @@ def is_tuple_of(found: object, kind: type) -> bool:
 
 
 def show_close(t_ms: int) -> str:
-    """Return a time, ms, as people write it, UTC."""
+    """Return a time, ms, as text in UTC."""
     return f"{np.datetime64(t_ms // 1000, 's')}Z"
 
 

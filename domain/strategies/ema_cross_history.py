@@ -1,4 +1,4 @@
-"""The regime and the crosses of a whole history of the short system, computed at once."""
+"""Regime and crosses of the short system over a whole history, computed at once."""
 
 from collections.abc import Collection, Sequence
 
@@ -13,7 +13,7 @@ from domain.strategies.history import Closes, History, Indices, Line, entries_af
 
 
 class EmaCrossHistory(History):
-    """What `EmaCrossShort` says of every close."""
+    """What `EmaCrossShort` gives at every close."""
 
     @staticmethod
     def periods(parameters: Parameters) -> Collection[int]:
@@ -78,7 +78,7 @@ class EmaCrossHistory(History):
         return found
 
     def _newest_crosses(self) -> tuple[Indices, NDArray[np.bool_]]:
-        """Return for (n,) closes the newest of `crosses` up to each, and whether there is one."""
+        """Return the newest of `crosses` up to each of (n,) closes, and whether there is one."""
         newest = np.searchsorted(self.crosses, np.arange(len(self.close)), side="right") - 1
         return newest, newest >= 0
 
@@ -109,13 +109,13 @@ class EmaCrossHistory(History):
         return -((self._first_close_ms - midnight_ms) // candle_ms)
 
     def _end_days_of_too_many(self) -> None:
-        # From the cross that is too many on, the rest of its day is inactive (3.2).
+        # From the first cross above the limit on, the rest of its day is inactive (3.2).
         for index in self.crosses[self._count_today > self._rules.cross_threshold].tolist():
             self.is_active[index : self._end_of_day(index)] = False
 
     def _entries(self) -> tuple[Sequence[int], Sequence[int]]:
         may_enter = self.is_active.copy()
-        # From the cross that makes the day full on, the rest of it opens nothing (4.6).
+        # From the cross that reaches the limit on, the rest of the day opens nothing (4.6).
         for index in self.crosses[self._count_today >= self._rules.cross_threshold].tolist():
             may_enter[index : self._end_of_day(index)] = False
         longest = self._rules.entry_window_ms // self._candles.candle_ms

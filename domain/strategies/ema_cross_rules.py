@@ -8,7 +8,7 @@ from domain.strategies.base import Parameters, number
 
 
 class CrossKind(StrEnum):
-    """What fell below what."""
+    """Which line fell below which."""
 
     PRICE_BELOW_SHORT = "PRICE_BELOW_SHORT"
     PRICE_BELOW_LONG = "PRICE_BELOW_LONG"
@@ -22,9 +22,9 @@ class EmaCrossRules:
     ema_short_period: int
     ema_long_period: int
     entry_crosses: tuple[CrossKind, ...]
-    """Kinds that can open a position; all of them count toward the day's number."""
+    """Kinds that can open a position; all of them count toward the day's total."""
     cross_threshold: int
-    """Crosses a UTC day: at this count nothing is opened, above it a position is closed."""
+    """Crosses per UTC day: at this count nothing is opened, above it a position is closed."""
     entry_window_ms: int
 
     @classmethod

@@ -1,6 +1,6 @@
 """Short while price and averages fall in step, entered on a fresh bearish cross.
 
-The rules are sections 1 to 4 and 6 of the strategy: regime ACTIVE where close < short EMA < long
+The rules are sections 1 to 4 and 6 of the strategy: regime ACTIVE while close < short EMA < long
 EMA and the day had few crosses; an entry uses the newest cross within its window, once.
 """
 
@@ -33,7 +33,7 @@ class Levels:
 def bearish_crosses(before: Levels, now: Levels) -> tuple[CrossKind, ...]:
     """Return what crossed downward from one close to the next.
 
-    A touch is no cross: both sides must lie strictly apart before and after.
+    A touch is not a cross: both must be strictly apart before and after.
     """
     found = []
     if before.close > before.ema_short and now.close < now.ema_short:
@@ -60,9 +60,9 @@ class EmaCrossShort(Strategy):
         self.newest_signal_ms: int | None = None
         """Close time of the newest cross that can open a position."""
         self.newest_crosses = ""
-        """What was crossed then, as names of `CrossKind` joined by +."""
+        """The crosses at that close, as names of `CrossKind` joined by +."""
         self.crosses_today = 0
-        """Crosses that can open a position, in the UTC day of the newest close."""
+        """Number of crosses that can open a position, in the UTC day of the newest close."""
 
     def fold(self, candle: Candle, before_ms: int | None) -> tuple[str, ...]:
         """Fold a candle and return the crosses that it made."""
@@ -125,7 +125,7 @@ class EmaCrossShort(Strategy):
         )
 
     def _confidence(self) -> tuple[Value, ...]:
-        """Return which share of the crosses that can open a position made the newest signal."""
+        """Return the newest signal's share of the kinds of crosses that can open a position."""
         if self.newest_signal_ms is None:
             return ()
         made = self.newest_crosses.count("+") + 1
@@ -143,7 +143,7 @@ class EmaCrossShort(Strategy):
         )
 
     def refold(self, series: CandleSeries) -> None:
-        """Fold all candles of a series at once: the same bits as one by one, much faster."""
+        """Fold all candles of a series at once: bit for bit as one by one, but much faster."""
         if not len(series):
             return
         rules, closes = self.rules, series.close.tolist()
@@ -170,7 +170,7 @@ class EmaCrossShort(Strategy):
         self.crosses_today = int(made[times >= midnight].sum())
 
 
-# Small counts, the same for hours: what says them is made once for each.
+# Counts are small and stay the same for hours: the value of each is made only once.
 
 
 @lru_cache(maxsize=256, typed=True)

@@ -1,6 +1,6 @@
-"""What was looked at to decide a close, with what was found: why something happened, or nothing.
+"""The conditions judged at a close: why something happened, or why nothing did.
 
-Any strategy fills it, and what prints it knows none.
+Strategies fill it; the code that prints it knows no strategy.
 """
 
 from collections.abc import Callable, Iterable
@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 Figure = float | int | str
 ShowTime = Callable[[int], str]
-"""Writes a time, ms, for people."""
+"""Formats a time, ms, as text."""
 OPEN_POSITION = "position"
-"""Name of the condition of an entry that nothing is open yet."""
+"""Name of the condition that no position is open."""
 
 
 class Condition(NamedTuple):
-    """One thing that must hold at a close.
+    """One condition that is judged at a close.
 
     A tuple, because every close of every asset makes a dozen: a frozen dataclass takes three times
     as long to make.
@@ -23,16 +23,16 @@ class Condition(NamedTuple):
 
     name: str
     figure: Figure
-    """What was found."""
+    """The value that was found."""
     limit: Figure
     holds: bool
     needs: str = ""
-    """How the figure must stand to the limit, such as `< EMA long`; empty: it must be equal."""
+    """How the figure must compare with the limit, such as `< EMA long`; empty: it must be equal."""
     at_ms: int | None = None
     """The time that belongs to the figure."""
 
     def words(self, show_time: ShowTime) -> str:
-        """Return what was found beside what is needed."""
+        """Return what was found and what is needed."""
         found = _shown(self.figure)
         if self.at_ms is not None:
             found += f" {show_time(self.at_ms)}"
@@ -46,9 +46,9 @@ class Explanation:
 
     t_ms: int
     entry: tuple[Condition, ...]
-    """All must hold for an entry to be asked for."""
+    """An entry is requested if all of them hold."""
     stay: tuple[Condition, ...] = ()
-    """All must hold for the open position to be kept; empty where none is open, or its strategy
+    """The open position is kept if all of them hold; empty if none is open, or if its strategy
     leaves the exit to the stops."""
 
     @property
@@ -67,7 +67,7 @@ class Explanation:
         return _first_failed(self.stay)
 
     def outcome(self, show_time: ShowTime) -> str:
-        """Return what came of it, with the condition that decided."""
+        """Return the outcome, with the condition that decided."""
         is_open = self.is_open
         failed = self.failed_stay if is_open else self.failed_entry
         if failed is None:

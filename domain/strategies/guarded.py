@@ -1,6 +1,6 @@
-"""A strategy of the user's own, held to its contract at every close.
+"""A user's own strategy, checked against the contract at every close.
 
-Whatever it raises or says against the contract becomes one `StrategyError`, which names the
+Whatever it raises, or returns against the contract, becomes one `StrategyError`, which names the
 strategy, the close and what is wrong.
 """
 
@@ -21,18 +21,18 @@ Answer = TypeVar("Answer")
 
 
 class Guarded(Strategy):
-    """Passes everything on, and raises where an answer breaks the contract."""
+    """Delegates to the strategy, and raises an error if a result breaks the contract."""
 
     def __init__(self, kind: type[Strategy], spec: StrategySpec, candles: CandleRules) -> None:
         """Make the strategy.
 
         Raises:
-            StrategyError: it cannot be made with these parameters.
+            StrategyError: it cannot be created with these parameters.
         """
         super().__init__(spec.parameters, candles)
         self._kind, self._spec = kind, spec
         self._found: Evaluation | None = None
-        """Of the newest close, once it was asked for."""
+        """Evaluation of the newest close, once it was requested."""
         self._newest_signal_ms = 0
         self._inner = self.call(lambda: kind(spec.parameters, candles))
         self.side = self.call(lambda: Side(self._inner.side))
@@ -48,7 +48,7 @@ class Guarded(Strategy):
         return made
 
     def evaluate(self) -> Evaluation:
-        """Return what the strategy says of the newest close; it is asked once."""
+        """Return the strategy's evaluation of the newest close, which is computed once."""
         if self._found is None:
             found = self.call(self._inner.evaluate)
             problem = self.call(lambda: next(problems(found, self._at()), None))
@@ -60,10 +60,10 @@ class Guarded(Strategy):
         return self._found
 
     def refold(self, series: CandleSeries) -> None:
-        """Fold a series twice, at once and one by one: a strategy that is pure ends the same.
+        """Fold a series twice, at once and one by one: a pure strategy ends in the same state.
 
         Raises:
-            StrategyError: it does not, or it breaks its contract anywhere on the way.
+            StrategyError: it does not, or it breaks its contract on the way.
         """
         if not len(series):
             return
@@ -81,10 +81,10 @@ class Guarded(Strategy):
             )
 
     def call(self, ask: Callable[[], Answer]) -> Answer:
-        """Return what the strategy answers; all of its code runs in here.
+        """Return what a method of the strategy returns; all of its code runs in here.
 
         Raises:
-            StrategyError: it raised instead.
+            StrategyError: it raised an error.
         """
         try:
             return ask()

@@ -1,6 +1,6 @@
-"""What a strategy says of all closes of one asset at once: optional, and much faster than a fold.
+"""What a strategy gives at all closes of one asset at once: optional, and much faster than a fold.
 
-A strategy that offers it is played in leaps from one event to the next; any other close by close.
+A backtest leaps from event to event with strategies that have it, and plays others close by close.
 """
 
 from abc import ABC, abstractmethod
@@ -17,7 +17,7 @@ from domain.market.indicators import Array
 from domain.strategies.base import CandleRules, Parameters
 
 Indices = NDArray[np.int64]
-"""Numbers of closes of one asset, from 0."""
+"""Indices of closes of one asset."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -25,17 +25,17 @@ class Line:
     """A figure of the strategy at every close."""
 
     name: str
-    """For programs: ema_short."""
+    """Name in data, like ema_short."""
     label: str
-    """For people: EMA 240."""
+    """Name in text, like EMA 240."""
     figures: Array
     """(n,), NaN where there is none."""
     is_price: bool = True
-    """Quote per base; a plain number else."""
+    """A price, quote per base; otherwise a plain number."""
 
 
 class Closes(Protocol):
-    """The candles of one asset, with what is computed of them once for all runs."""
+    """The candles of one asset, with what all runs compute from them once."""
 
     @property
     def series(self) -> CandleSeries:
@@ -45,11 +45,11 @@ class Closes(Protocol):
         """Return the (n,) exponential average after each close."""
 
     def computed(self, key: Hashable, make: Callable[[], Array]) -> Array:
-        """Return what `make` returned for this key when it was asked for first."""
+        """Return what `make` returned the first time that this key was requested."""
 
 
 class History(ABC):
-    """All that a strategy says of one asset's closes, as far as the candles alone decide.
+    """What a strategy gives at each of an asset's closes, as far as it depends on candles alone.
 
     Always true: each close has the regime and the signal that `Strategy.evaluate` gives there.
     """
@@ -82,7 +82,7 @@ class History(ABC):
 
     @abstractmethod
     def lines(self) -> list[Line]:
-        """Return the figures of all closes, as the strategy names them."""
+        """Return the figures at all closes, by the strategy's own names."""
 
     def entry_at(self, index: int) -> int | None:
         """Return the index of the signal that an entry at this close would use."""
@@ -91,12 +91,12 @@ class History(ABC):
         return self.origins[at] if found else None
 
     def first_entry(self, first: int, used: int) -> int | None:
-        """Return the first entry from an index on that uses a later signal than the one used."""
+        """Return the first entry from an index on whose signal is later than the used one."""
         at = max(bisect_left(self.entries, first), bisect_right(self.origins, used))
         return self.entries[at] if at < len(self.entries) else None
 
     def entries_between(self, first: int, end: int, used: int) -> range:
-        """Return which of the entries lie in [first, end) and use a later signal than one used."""
+        """Return the entries in [first, end) whose signals are later than the used one."""
         begin = max(bisect_left(self.entries, first), bisect_right(self.origins, used))
         return range(begin, max(begin, bisect_left(self.entries, end)))
 
@@ -104,12 +104,12 @@ class History(ABC):
 def entries_after(
     signals: Indices, may_enter: Flags, longest: int
 ) -> tuple[Sequence[int], Sequence[int]]:
-    """Return the entries that signals lead to, and the signals that these use.
+    """Return the entries that signals allow, and the signals that they use.
 
     Args:
         signals: indices; each is the newest one until the next.
-        may_enter: (n,) whether all else holds at a close.
-        longest: how many closes after it a signal may be used.
+        may_enter: (n,) whether the other conditions hold at a close.
+        longest: for how many closes after its own a signal may be used.
     """
     until = np.append(signals[1:], len(may_enter))
     found = [np.zeros(0, dtype=np.int64)]

@@ -1,4 +1,4 @@
-"""Strategies by name; others by `module:Class`, from wherever Python finds the module."""
+"""Strategies by name; others by `module:Class`, from any module that Python finds."""
 
 import importlib
 
@@ -34,7 +34,7 @@ def strategy_class(name: str) -> type[Strategy]:
     """Return the class of a strategy.
 
     Raises:
-        ConfigError: there is none of this name.
+        ConfigError: there is none with this name.
     """
     built_in = BUILT_IN.get(name)
     if built_in is not None:
@@ -48,9 +48,9 @@ def strategy_class(name: str) -> type[Strategy]:
 
 
 def history_class(name: str) -> type[History] | None:
-    """Return what computes a strategy's whole history at once; None: it is folded close by close.
+    """Return the class that computes a strategy's whole history at once; None: fold close by close.
 
-    One of the user's own offers none: nothing would hold it to what its fold says.
+    A user's own strategy has none: nothing would check it against its fold.
     """
     return _HISTORIES.get(name)
 
@@ -58,7 +58,7 @@ def history_class(name: str) -> type[History] | None:
 def _imported(module: str, kind: str) -> type[Strategy]:
     try:
         found = getattr(importlib.import_module(module), kind, None)
-    except (Exception, SystemExit) as error:  # the module is somebody else's
+    except (Exception, SystemExit) as error:  # the module is the user's, and may raise anything
         cause = plain(f"{type(error).__name__}: {error}")
         message = f"the strategy {module}:{kind} cannot be imported: {cause}"
         raise ConfigError(message) from error
@@ -69,11 +69,11 @@ def _imported(module: str, kind: str) -> type[Strategy]:
 
 
 def make_strategy(spec: StrategySpec, candles: CandleRules) -> Strategy:
-    """Return a strategy before its first candle; one of the user's own is guarded.
+    """Return a strategy before its first candle; a user's own is guarded.
 
     Raises:
-        ConfigError: there is none of this name.
-        StrategyError: it cannot be made with its parameters.
+        ConfigError: there is none with this name.
+        StrategyError: it cannot be created with its parameters.
     """
     kind = strategy_class(spec.name)
     if is_built_in(spec.name):

@@ -1,1 +1,1 @@
-"""Orders, positions, books, matching, stops and sizes of single assets."""
+"""Orders, positions, books, matching, stops and entry sizes of single assets."""

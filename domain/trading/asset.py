@@ -1,6 +1,6 @@
-"""All that decides for one asset: its strategy, position and cooldown, folded into evaluations.
+"""All decisions about one asset: its strategy, position and cooldown, folded into evaluations.
 
-A running actor, a replay and a backtest hold the same `AssetState` and so decide the same.
+A running actor, a replay and a backtest use the same `AssetState` and so decide the same.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,7 +18,7 @@ from domain.trading.orders import ExitReason
 from domain.trading.positions import Booked, Execution, Position, book
 
 _ORDER, _COOLDOWN = "order under way", "cooldown"
-# Made once: every close of every asset is judged by them.
+# Made only once: every close of every asset uses them.
 _NO_POSITION = Condition(name=OPEN_POSITION, figure="none", limit="none", holds=True)
 _A_POSITION = Condition(name=OPEN_POSITION, figure="open", limit="none", holds=False)
 _NO_ORDER = Condition(name=_ORDER, figure="none", limit="none", holds=True)
@@ -36,13 +36,13 @@ class AssetState:
         self.asset = asset
         self.strategy = make_strategy(self._asset_rules.terms.strategy, rules.candles)
         self._opener: Strategy | None = None
-        """The strategy that opened the position, where it is no longer the asset's own."""
+        """The strategy that opened the position, if it is no longer the asset's own."""
         self._series: CandleSeries | None = None
-        """Candles that were folded at once; `_later` are those since."""
+        """Candles that were folded at once; `_later` are those after them."""
         self._later: list[Candle] = []
         self.window = CloseWindow(rules.candles.volatility_window)
         self.close: float | None = None
-        """Of the newest candle."""
+        """Close of the newest candle."""
         self.cooldown = AssetCooldown(rules.cooldown)
         self.position: Position | None = None
         self.used_signal_ms: int | None = None
@@ -56,7 +56,7 @@ class AssetState:
 
     @property
     def closes_seen(self) -> int:
-        """Candles that were folded."""
+        """Number of folded candles."""
         return self.strategy.closes_seen
 
     @property
@@ -68,7 +68,7 @@ class AssetState:
         return None if signal is None else signal.signal_ms
 
     def apply_candles(self, series: CandleSeries) -> None:
-        """Fold all candles of a series, which replace those folded before."""
+        """Fold all candles of a series in place of those folded before."""
         self._series, self._later = series, []
         self.strategy = make_strategy(self._asset_rules.terms.strategy, self._rules.candles)
         self.strategy.refold(series)
@@ -100,20 +100,20 @@ class AssetState:
         return booked
 
     def report(self, *, may_enter: bool) -> AssetEvaluation | None:
-        """Return what the asset says of its newest close.
+        """Return the evaluation of the newest close.
 
         Args:
-            may_enter: False while an order is under way or the asset is paused.
+            may_enter: False while an order is in flight or the asset is paused.
 
         Returns:
-            None before the first candle. While the asset warms up it is inactive, neither
+            None before the first candle. During the warm-up the asset is inactive and neither
             asks to enter nor exits.
         """
         close, t_ms = self.close, self.t_ms
         if close is None or t_ms is None:
             return None
         found = self.strategy.evaluate()
-        # An inactive regime is among the conditions: most closes need none of the others.
+        # The regime is one of the conditions: if it is inactive, the others need not be judged.
         may_ask = self._market(found) is Regime.ACTIVE and all(
             each.holds for each in self._entry_conditions(found, t_ms, may_enter=may_enter)
         )
@@ -121,9 +121,9 @@ class AssetState:
         return self._told(found, close, t_ms, strategy_exit, may_ask=may_ask)
 
     def decide(self, *, may_enter: bool) -> tuple[AssetEvaluation, Explanation] | None:
-        """Return what `report` returns, and every condition that it follows from.
+        """Return what `report` returns, and every condition behind it.
 
-        The strategy is asked once and each condition judged once.
+        The strategy evaluates once and each condition is judged once.
         """
         close, t_ms = self.close, self.t_ms
         if close is None or t_ms is None:
@@ -165,7 +165,7 @@ class AssetState:
     def _entry_conditions(
         self, found: Evaluation, t_ms: int, *, may_enter: bool
     ) -> Iterator[Condition]:
-        """Yield what must hold to ask for an entry (section 4), the portfolio's limits left out."""
+        """Yield the conditions of an entry request (section 4), without the portfolio's limits."""
         yield Condition(
             name="candles seen",
             figure=self.closes_seen,
@@ -225,9 +225,9 @@ class AssetState:
     def _stay_conditions(
         self, found: Evaluation, t_ms: int
     ) -> Iterator[tuple[ExitReason, Condition]]:
-        """Yield what must hold to keep the open position (6.2), with the exit that follows.
+        """Yield the conditions of keeping the open position (6.2), each with the exit if it fails.
 
-        It is judged by the strategy that opened it. Nothing where none is open, or in the warm-up.
+        The strategy that opened it judges. Yields nothing if flat, or in the warm-up.
         """
         opener = self._opener or self.strategy
         position = self.position
@@ -241,7 +241,7 @@ class AssetState:
             yield ExitReason.TIME, kept_time(position, t_ms, stops.max_hold_ms)
 
     def _follow_opener(self) -> None:
-        """Keep the strategy that opened the position, where the settings name another by now."""
+        """Keep the strategy that opened the position if the settings now name another."""
         terms = None if self.position is None else self.position.terms
         if terms is None or terms.strategy == self._asset_rules.terms.strategy:
             self._opener = None
@@ -258,7 +258,7 @@ def _first_exit(stay: Iterable[tuple[ExitReason, Condition]]) -> ExitReason | No
 
 
 def kept_regime(market: Regime) -> Condition:
-    """Return the condition of a position that is closed once the regime is INACTIVE."""
+    """Return the condition of a position that is closed when the regime turns INACTIVE."""
     return Condition(
         name="regime",
         figure=market.value,
@@ -268,7 +268,7 @@ def kept_regime(market: Regime) -> Condition:
 
 
 def kept_time(position: Position, t_ms: int, max_hold_ms: int) -> Condition:
-    """Return the condition of a position that is held for so long at most."""
+    """Return the condition of a position that is held for a limited time."""
     held_ms = t_ms - position.opened_ms
     return Condition(
         name="hours held",

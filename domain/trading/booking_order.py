@@ -1,4 +1,4 @@
-"""The order in which the portfolio counts executions: the market's, never that of arrival."""
+"""The order in which the portfolio counts executions: the market's, not that of arrival."""
 
 from typing import NamedTuple
 
@@ -9,29 +9,29 @@ _OWN_EXITS = frozenset({ExitReason.REGIME, ExitReason.TIME})
 
 
 class BookingKey(NamedTuple):
-    """The order in which one candle's executions count (strategy 10.3)."""
+    """Sort key of executions within one candle (strategy 10.3)."""
 
     t_ms: int
-    """The close that the execution belongs to."""
+    """Time of the close that the execution belongs to."""
     phase: int
-    """0 the exchange's own fills inside the candle, then at its close: 1 exits of the assets,
-    2 the portfolio's exits, 3 entries; 4 what was decided between this close and the next."""
+    """0: the exchange's own fills inside the candle; at its close 1: exits of the assets, 2: the
+    portfolio's exits, 3: entries; 4: fills of decisions between this close and the next."""
     asset_index: int
-    """Of the asset in the settings."""
+    """Index of the asset in the settings."""
     arrival: int
 
 
 DECISION_PHASE = 1
-"""Decisions of t stand after the fills inside the candle and before the fills at its close."""
+"""Decisions at t come after the fills inside the candle and before the fills at its close."""
 
 
 def booking_key(execution: Execution, asset_index: int, arrival: int, candle_ms: int) -> BookingKey:
-    """Return where an execution counts among those of all assets."""
+    """Return an execution's key among those of all assets."""
     if execution.decided_ms is not None:
         close_ms = execution.ts_ms // candle_ms * candle_ms
         return BookingKey(close_ms, _phase_at_close(execution, candle_ms), asset_index, arrival)
     if execution.kind is ExecutionKind.FUNDING:
-        # Settled at the open of the candle that it belongs to; a stop may fill at its very close.
+        # Funding is settled at its candle's open; a stop may fill exactly at the candle's close.
         close_ms = (execution.ts_ms // candle_ms + 1) * candle_ms
     else:
         close_ms = -(-execution.ts_ms // candle_ms) * candle_ms
@@ -39,7 +39,7 @@ def booking_key(execution: Execution, asset_index: int, arrival: int, candle_ms:
 
 
 def counts_before(execution: Execution, t_ms: int, candle_ms: int) -> bool:
-    """Tell whether an execution stood before the decisions of t were made."""
+    """Tell whether an execution counts before the decisions of t."""
     return booking_key(execution, 0, 0, candle_ms) < (t_ms, DECISION_PHASE)
 
 

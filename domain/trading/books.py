@@ -1,4 +1,4 @@
-"""The books of one asset: its orders and executions, and the position that they make."""
+"""The books of one asset: its orders and executions, and the position that results."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,26 +9,26 @@ from domain.trading.orders import OrderUpdate, is_our_id
 from domain.trading.positions import ZERO, Execution, ExecutionKind, Position, Trade, book
 
 LOOK_BACK_MS = 86_400_000
-"""How far before the newest known execution an unknown one may lie."""
+"""How much earlier than the newest known execution an unknown one may be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posting:
-    """One execution, and what it does to the books."""
+    """One execution and its effect on the books."""
 
     execution: Execution
-    """With what our intent knows of it."""
+    """The execution, completed from our intent."""
     facts: tuple[Execution | Trade | OrderUpdate, ...]
-    """To be stored, all or none; the execution is the first."""
+    """To be stored together; the execution is the first."""
     before: Position | None
     after: Position | None
     trade: Trade | None
     order: Order | None
-    """Its order after it; None where the venue acted by itself."""
+    """Its order after it; None: the venue acted by itself."""
 
     @property
     def has_grown(self) -> bool:
-        """Tell whether more is open than before."""
+        """Tell whether the position has grown."""
         return self.after is not None and (self.before is None or self.before.qty < self.after.qty)
 
 
@@ -43,18 +43,18 @@ class Books:
         Args:
             orders: of the asset, oldest first.
             executions: of the asset, in the order in which they were booked.
-            known_ms: until when all executions are known, where none is.
+            known_ms: until when all executions are known, if none is stored.
         """
         self.orders = {order.client_order_id: order for order in orders}
-        """By their ids, oldest first."""
+        """Orders by id, oldest first."""
         self.position: Position | None = None
         self._booked: set[str] = set()
         self.newest_lost: Execution | None = None
-        """The newest execution of an order of ours that is not stored."""
+        """The newest execution of one of our orders that is not stored."""
         self._executed_qty: dict[str, Decimal] = {}
-        """Of the executions that are booked, by order."""
+        """Booked quantity by order."""
         self._newest_ms = known_ms
-        """Up to when executions are known, but for those that come late."""
+        """Up to when executions are known, except late ones."""
         for execution in executions:
             self._remember(execution)
             self.position = book(self.position, execution).position
@@ -64,7 +64,7 @@ class Books:
         return exec_id in self._booked
 
     def order_of(self, execution: Execution) -> Order | None:
-        """Return our order that an execution filled; None where the venue acted by itself."""
+        """Return our order that an execution filled; None: the venue acted by itself."""
         return self.orders.get(execution.client_order_id or "")
 
     def under_way(self) -> list[Order]:
@@ -72,18 +72,18 @@ class Books:
         return [order for order in self.orders.values() if order.is_under_way]
 
     def lacks_executions(self, order: Order) -> bool:
-        """Tell whether an order has filled more than was booked of it."""
+        """Tell whether an order has filled more than was booked."""
         executed_qty = self._executed_qty.get(order.client_order_id, ZERO)
         return order.state.filled_qty > executed_qty
 
     def unexplained(self) -> list[Order]:
-        """Return the orders that have filled more than was booked of them, oldest first."""
+        """Return the orders that have filled more than was booked, oldest first."""
         return [order for order in self.orders.values() if self.lacks_executions(order)]
 
     def can_follow(self, execution: Execution) -> bool:
-        """Tell whether an execution can be the next: one that only reduces needs what it reduces.
+        """Tell whether an execution can be booked next: one that only reduces needs a position.
 
-        Else something that happened before it is not booked yet.
+        If not, an earlier one is not booked yet.
         """
         order = self.order_of(execution)
         only_reduces = (
@@ -104,11 +104,11 @@ class Books:
         return min(self._newest_ms, now_ms, *open_ms) - LOOK_BACK_MS
 
     def note_heard(self, through_ms: int) -> None:
-        """Take note that the exchange has listed all executions up to a time."""
+        """Record that the exchange has listed all executions up to a time."""
         self._newest_ms = max(self._newest_ms, through_ms)
 
     def posting(self, execution: Execution) -> Posting:
-        """Return what an execution would do; nothing changes."""
+        """Return what an execution would do, without doing it."""
         order = self.order_of(execution)
         if order is not None:
             execution = order.explain(execution)
@@ -117,7 +117,7 @@ class Books:
         if booked.trade is not None:
             facts.append(booked.trade)
         if order is not None:
-            # The news of the order may get lost, or come later.
+            # The order's update may get lost, or arrive later.
             executed_qty = self._executed_qty.get(order.client_order_id, ZERO)
             filled = order.filled_by(execution, executed_qty)
             facts.append(filled)
@@ -132,14 +132,14 @@ class Books:
         )
 
     def post(self, posting: Posting) -> None:
-        """Take what a posting does, once its facts are stored."""
+        """Apply a posting, once its facts are stored."""
         self._remember(posting.execution)
         self.position = posting.after
         if posting.order is not None:
             self.orders[posting.order.client_order_id] = posting.order
 
     def lacks_order(self, execution: Execution) -> bool:
-        """Tell whether an execution is of an order of ours that is not stored."""
+        """Tell whether an execution belongs to one of our orders that is not stored."""
         return self.order_of(execution) is None and is_our_id(
             execution.asset, execution.client_order_id
         )

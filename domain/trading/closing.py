@@ -1,4 +1,4 @@
-"""What a close may close, and what its order has left open."""
+"""What a close may close, and what its orders have left open."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -15,14 +15,14 @@ def is_close_under_way(orders: Iterable[Order]) -> bool:
 
 
 def is_younger(position: Position, t_ms: int) -> bool:
-    """Tell whether a position was opened by a later decision than t's, or by t's own."""
+    """Tell whether a position was opened by the decision of t or a later one."""
     if position.decided_ms is None:
         return position.opened_ms > t_ms
     return position.decided_ms >= t_ms
 
 
 def closes_left(protection: Protection, positions: Mapping[str, Position]) -> Iterator[Close]:
-    """Return what a protection has closed that is still open."""
+    """Return those of a protection's closes whose positions are still open."""
     for close in protection.closes:
         position = positions.get(close.asset)
         if position is not None and not is_younger(position, protection.t_ms):
@@ -30,7 +30,7 @@ def closes_left(protection: Protection, positions: Mapping[str, Position]) -> It
 
 
 def has_left_open(order: Order, position: Position | None) -> bool:
-    """Tell whether a close has ended before the position that it was to close."""
+    """Tell whether a close has ended without closing its position."""
     if order.is_under_way or order.intent.reason is None or position is None:
         return False
     is_filled = order.state.status is OrderStatus.FILLED
@@ -38,7 +38,7 @@ def has_left_open(order: Order, position: Position | None) -> bool:
 
 
 def unfinished_close(orders: Iterable[Order], position: Position | None) -> Order | None:
-    """Return the newest close where it has left its position open.
+    """Return the newest close if it has left its position open.
 
     Args:
         orders: of the asset, oldest first.
@@ -53,12 +53,12 @@ def _is_whole_close(order: Order) -> bool:
 
 
 def left_to_reduce(qty: Decimal, sent: Sequence[Order]) -> Decimal:
-    """Return what a partial close has still to send: 0 while it is under way, or was refused.
+    """Return what a partial close still has to send: 0 with an order in flight, or after a refusal.
 
-    Only what was filled in part goes on; what the exchange has refused is for the operator.
+    Only a partial fill is continued; after a refusal by the exchange the operator decides.
 
     Args:
-        qty: base units in all.
+        qty: base units in total.
         sent: its orders so far, oldest first.
     """
     if not sent:
@@ -72,7 +72,7 @@ def left_to_reduce(qty: Decimal, sent: Sequence[Order]) -> Decimal:
 def next_attempt(orders: Iterable[Order], decided_ms: int, purpose: Purpose) -> int:
     """Return the number of the next attempt at a close, from 1.
 
-    Two decisions of one second count as one: the ids of orders tell them apart by this alone.
+    Two decisions in one second count as one: only the attempt tells their order ids apart.
     """
     return 1 + sum(
         order.intent.decided_ms // 1000 == decided_ms // 1000 and order.intent.purpose is purpose

@@ -1,4 +1,4 @@
-"""How long an asset rests after its trades (strategy section 9)."""
+"""Cooldowns of an asset after its trades (strategy section 9)."""
 
 from enum import StrEnum
 
@@ -8,7 +8,7 @@ from domain.trading.positions import Trade
 
 
 class CooldownReason(StrEnum):
-    """Why entries rest."""
+    """Why there is a cooldown."""
 
     SHORT_HOLD = "SHORT_HOLD"
     LOSS_STREAK = "LOSS_STREAK"
@@ -43,11 +43,11 @@ class AssetCooldown:
                 self.end_ms, self.reason = end_ms, reason
 
     def is_active(self, t_ms: int) -> bool:
-        """Tell whether the asset rests at t."""
+        """Tell whether the asset is in its cooldown at t."""
         return t_ms < self.end_ms
 
     def minutes_left(self, t_ms: int) -> int:
-        """Return the whole minutes left at t, 0 when over."""
+        """Return the whole minutes left at t, 0 when it is over."""
         return max(0, self.end_ms - t_ms) // MINUTE_MS
 
     def _recent(self, now_ms: int) -> list[int]:

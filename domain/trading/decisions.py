@@ -1,4 +1,4 @@
-"""What assets report and what the portfolio answers: the values that decisions are made of."""
+"""What assets report, and what the portfolio answers."""
 
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -35,12 +35,12 @@ class DenialReason(StrEnum):
 @fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntrySignal:
-    """An asset that asks to open a position at a close, with what orders it among others."""
+    """A request to open a position at a close, with the values that rank it among others."""
 
     signal_ms: int
     """Close time of the candle that made the signal."""
     kinds: str = ""
-    """What made it, as names of the strategy joined by +."""
+    """The strategy's names of its causes, joined by +."""
     side: Side
     volatility: float
     strength: float
@@ -49,13 +49,13 @@ class EntrySignal:
 @fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssetEvaluation:
-    """What one asset says of a close t."""
+    """One asset's evaluation of a close t."""
 
     asset: str
     t_ms: int
     close: float
     values: tuple[Value, ...] = ()
-    """Figures of the strategy."""
+    """The strategy's figures."""
     note: str = ""
     """What they mean, in a few words."""
     regime: Regime
@@ -66,33 +66,33 @@ class AssetEvaluation:
 @fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approval:
-    """Leave to open one position."""
+    """Permission to open one position."""
 
     asset: str
     t_ms: int
     qty: Decimal
     price: Decimal
-    """The close it was sized at."""
+    """The close that it was sized at."""
     side: Side = Side.SELL
-    """An older program stored none: it sold alone."""
+    """SELL in facts of older versions, which only sold."""
     signal_ms: int
     protection_epoch: int
     kinds: str = ""
-    """What made the signal; empty where an older program approved it, likewise below."""
+    """Causes of the signal; empty in facts of older versions, likewise below."""
     values: tuple[Value, ...] = ()
-    """Figures of the strategy at t."""
+    """The strategy's figures at t."""
     terms: EntryTerms | None = None
     judged: str = field(default="", compare=False)
-    """Each limit that was kept, in the order of judging, one a line: its name and figures."""
+    """Each limit that was kept, in the order of judging, one per line: its name and figures."""
 
     @property
     def notional(self) -> Decimal:
-        """What the grant reserves, quote."""
+        """What the approval reserves, quote."""
         return self.qty * self.price
 
     @property
     def client_order_id(self) -> str:
-        """Id of the one order that may use the grant."""
+        """Id of the one order that may use the approval."""
         return client_order_id(self.asset, self.t_ms, Purpose.ENTRY, 1)
 
 
@@ -108,17 +108,17 @@ class Denial:
     figures: str
     """The limit and what was found, as `key=value` pairs."""
     judged: str = field(default="", compare=False)
-    """The limits that were kept before this one, as in an approval."""
+    """The limits kept before this one, as in an approval."""
 
     @property
     def client_order_id(self) -> str:
-        """Id of the order that an approval would have led to: it names the signal."""
+        """Id of the order that an approval would have led to; it identifies the signal."""
         return client_order_id(self.asset, self.t_ms, Purpose.ENTRY, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Close:
-    """One position to close, and under which name.
+    """One position to close, and the reason.
 
     An asset that exits by its own decision at the same close keeps its own reason.
     """
@@ -130,13 +130,13 @@ class Close:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protection:
-    """Every open position is to be closed, and nothing is opened until a time."""
+    """Close every open position, and open nothing until a time."""
 
     t_ms: int
     reason: ExitReason
     closes: tuple[Close, ...]
     epoch: int
-    """Rises with each protection: grants of an older epoch are void."""
+    """Rises with each protection: approvals of an older epoch are void."""
     cooldown_end_ms: int
     figures: str
 
@@ -144,7 +144,7 @@ class Protection:
 @fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """All that the portfolio decided at a close t."""
+    """Everything that the portfolio decided at a close t."""
 
     t_ms: int
     approvals: tuple[Approval, ...] = ()
@@ -157,6 +157,6 @@ class Decision:
         return not (self.approvals or self.denials or self.protection)
 
     def answer_to(self, asset: str) -> Approval | Denial | None:
-        """Return what was decided about one asset's entry signal."""
+        """Return the decision on one asset's entry signal."""
         answers: tuple[Approval | Denial, ...] = (*self.approvals, *self.denials)
         return next((answer for answer in answers if answer.asset == asset), None)

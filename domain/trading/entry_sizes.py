@@ -1,4 +1,4 @@
-"""Which entries a capital is too small for."""
+"""Entries that the capital is too small for."""
 
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
@@ -8,21 +8,21 @@ from domain.rules import AssetRules, TradingRules
 from domain.trading.sizing import ONE, target_notional
 
 RECOMMENDED_CAPITAL = Decimal(10_000)
-"""Quote. With less, warn: the sizes of several pairs lie near the smallest orders."""
+"""Quote. Warn below it: the entries of several pairs are close to the smallest orders."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntrySize:
-    """An asset's entries beside the smallest order at a price; quote."""
+    """An asset's entry sizes and its smallest order at a price; quote."""
 
     symbol: str
     full: Decimal
     reduced: Decimal
-    """As small as drawdown and approval make an entry before they deny it."""
+    """The smallest entry that drawdown and approval allow before they deny it."""
     least: Decimal
     """The smallest order."""
     least_capital: Decimal
-    """With which a full entry is the smallest order."""
+    """Capital with which a full entry is the smallest order."""
 
 
 def entry_size(
@@ -39,7 +39,7 @@ def entry_size(
         instrument: with the venue's filters.
         rules: what may reduce an entry.
         price: quote.
-        capital: that sizing uses, quote.
+        capital: the capital that sizing uses, quote.
     """
     full = target_notional(capital, asset, ONE)
     factors = (multiplier for _, multiplier in rules.protection.drawdown_steps)

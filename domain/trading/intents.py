@@ -1,4 +1,4 @@
-"""Orders as they are decided: what an approval, or a close, asks of the venue."""
+"""Orders as they are decided, from an approval or a close."""
 
 from decimal import Decimal
 
@@ -10,7 +10,7 @@ from domain.trading.sizing import protective_levels
 
 
 def entry_intent(approval: Approval, rules: TradingRules) -> Intent:
-    """Return the one order that may use an approval, with its stops around its last price (5.3)."""
+    """Return the one order that may use an approval, with its stops around the last price (5.3)."""
     asset = rules.asset(approval.asset)
     terms = asset.terms if approval.terms is None else approval.terms
     levels = protective_levels(approval.price, approval.side, terms.stops, asset.instrument)
@@ -48,11 +48,11 @@ def close_intent(
 
     Args:
         position: what is open.
-        decided_ms: close time of the decision.
+        decided_ms: close time of its decision.
         purpose: who decided it; part of the order's id.
         reason: why.
-        attempt: 1, and one more for each that ended before all was closed.
-        qty: base units at most; None: all of it.
+        attempt: 1, plus one for each that ended before everything was closed.
+        qty: base units at most; None: the whole position.
     """
     request = OrderRequest(
         client_order_id=client_order_id(position.asset, decided_ms, purpose, attempt),

@@ -1,4 +1,4 @@
-"""What all stored executions come to: positions, the entries that made them, cooldowns."""
+"""Positions, their newest entries and cooldowns, from all stored executions."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,7 +14,7 @@ class Entry:
 
     order_id: str
     position: Position
-    """After its newest fill."""
+    """Time of its newest fill."""
     executed_qty: Decimal
     """Base units."""
 
@@ -66,5 +66,5 @@ def has_grown(before: Position | None, booked: Booked) -> bool:
 
 
 def is_ours(execution: Execution) -> bool:
-    """Tell whether an execution goes back to a decision of ours."""
+    """Tell whether an execution follows from one of our decisions."""
     return execution.kind is ExecutionKind.FUNDING or execution.decided_ms is not None

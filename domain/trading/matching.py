@@ -1,7 +1,7 @@
 """An exchange for one account: market orders, full-position stops, fees, funding, a wallet.
 
-Pure and deterministic: it acts only when it is called, with prices and times as arguments. The
-replay drives it candle by candle, and whatever else simulates an exchange uses the same engine.
+Pure and deterministic: it acts only when called, with prices and times as arguments. The replay
+drives it candle by candle; the simulated exchange and paper trading use the same engine.
 """
 
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class CandlePrices:
         return self.open, self.high, self.low, self.close
 
     def extreme_against(self, side: Side) -> Decimal:
-        """Return the price at which a position of this side stood worst."""
+        """Return the worst price for a position of this side."""
         return self.low if side is Side.BUY else self.high
 
 
@@ -44,7 +44,7 @@ class MatchingEngine:
     """One account at an exchange that always has a counterparty.
 
     Always true: `wallet` is the starting balance plus the cash of every execution; a position
-    only ever comes from executions; a flat asset has no stops.
+    results from executions only; a flat asset has no stops.
     """
 
     def __init__(self, rules: FillRules) -> None:
@@ -58,10 +58,10 @@ class MatchingEngine:
         self.stops: dict[str, ProtectiveLevels] = {}
 
     def submit(self, order: OrderRequest, ts_ms: int) -> OrderUpdate:
-        """Accept a market order, which rests until `fill`, or reject it.
+        """Accept a market order, which waits for `fill`, or reject it.
 
         Returns:
-            The state of the order, terminal where it was rejected.
+            The state of the order, terminal if it was rejected.
 
         Raises:
             ValueError: the id was used before.
@@ -80,7 +80,7 @@ class MatchingEngine:
         return list(self._resting.values())
 
     def order(self, client_order_id: str) -> OrderUpdate | None:
-        """Return the newest state of an order; None where it never arrived."""
+        """Return the newest state of an order; None: it never arrived."""
         return self._orders.get(client_order_id)
 
     def executions(self, asset: str) -> list[Execution]:
@@ -88,14 +88,14 @@ class MatchingEngine:
         return list(self._executions.get(asset, ()))
 
     def set_stops(self, asset: str, levels: ProtectiveLevels) -> None:
-        """Move the stops of a position; without a position nothing happens."""
+        """Move the stops of a position; do nothing without one."""
         if asset in self.positions:
             self.stops[asset] = levels
 
     def fill(self, client_order_id: str, price: Decimal, ts_ms: int) -> list[Event]:
-        """Fill a resting order whole at a price worsened by the slippage.
+        """Fill a waiting order completely at a price worsened by the slippage.
 
-        A reduce-only order is cut to the position, and canceled where none is left.
+        A reduce-only order is cut to the position, and canceled if none is left.
         """
         order = self._resting.pop(client_order_id)
         qty = self._fillable(order)
@@ -134,8 +134,7 @@ class MatchingEngine:
             prices: of a candle, or of a part of one.
             ts_ms: time of the fill.
             stop_reason: of an exit at the stop loss.
-            whole: the candle, where `prices` are a part of it; its extreme is what a stop fills
-                toward.
+            whole: the candle, if `prices` are a part of it; stops fill toward its extreme.
         """
         position, stops = self.positions.get(asset), self.stops.get(asset)
         if position is None or stops is None:
@@ -161,7 +160,7 @@ class MatchingEngine:
             price: one of the candle's path.
             prices: the candle's, for how far a stop fills past its trigger.
             ts_ms: time of the fill.
-            is_open: it is the candle's open, at which stops fill.
+            is_open: whether it is the candle's open, at which stops fill.
             stop_reason: of an exit at the stop loss.
         """
         position, stops = self.positions.get(asset), self.stops.get(asset)
@@ -187,7 +186,7 @@ class MatchingEngine:
         return [self._trade(position.asset, side, position.qty, price, ts_ms, reason=reason)]
 
     def book_execution(self, execution: Execution) -> Execution:
-        """Book an execution made elsewhere: a limit order's, a forced one, or a restored one."""
+        """Book an execution from outside: of a limit order, forced, or restored."""
         booked = book(self.positions.get(execution.asset), execution)
         self.wallet += booked.cash
         self._executions.setdefault(execution.asset, []).append(execution)
@@ -200,7 +199,7 @@ class MatchingEngine:
         return execution
 
     def restore_order(self, update: OrderUpdate) -> None:
-        """Keep how an order of an earlier incarnation ended; its executions are booked apart."""
+        """Restore how an order of an earlier incarnation ended; its executions are booked apart."""
         self._orders[update.client_order_id] = update
 
     def _refusal(self, order: OrderRequest) -> str | None:
@@ -292,16 +291,16 @@ def reached_stop(
     stop_gap_fraction: Decimal = ZERO,
     whole: CandlePrices | None = None,
 ) -> tuple[Decimal, ExitReason] | None:
-    """Return at what price, slippage left out, a candle ends a position; the stop loss is first.
+    """Return the price, without slippage, at which a candle ends a position; stop loss first.
 
     A gap through the level fills at the open: worse for the stop, better for the target.
 
     Args:
-        stops: that stand.
+        stops: the current ones.
         side: of the position.
         prices: of the candle.
         stop_gap_fraction: how far a stop fills past its trigger, of the way to the extreme.
-        whole: the candle that has the extreme, where the prices are a part of it.
+        whole: the candle with the extreme, if the prices are a part of it.
     """
     at_open = _touched(stops, side, prices.open, is_open=True)
     if at_open is not None and at_open[1] is ExitReason.STOP_LOSS:
@@ -328,15 +327,15 @@ def touched_stop(
     *,
     is_open: bool,
 ) -> tuple[Decimal, ExitReason] | None:
-    """Return at what price, slippage left out, one price of a candle's path ends a position.
+    """Return the price, without slippage, at which one price of a candle's path ends a position.
 
     Args:
-        stops: that stand.
+        stops: the current ones.
         side: of the position.
         price: one of the path.
         prices: of the candle, for how far a stop fills past its trigger.
         stop_gap_fraction: how far that is, of the way to the extreme.
-        is_open: it is the candle's open, at which stops fill.
+        is_open: whether it is the candle's open, at which stops fill.
     """
     reached = _touched(stops, side, price, is_open=is_open)
     if reached is None or is_open or reached[1] is not ExitReason.STOP_LOSS:
@@ -353,7 +352,7 @@ def is_reached(price: Decimal, take_profit: Decimal, side: Side) -> bool:
 def _touched(
     stops: ProtectiveLevels, side: Side, price: Decimal, *, is_open: bool
 ) -> tuple[Decimal, ExitReason] | None:
-    """Return what one price ends a position at: the price itself at an open, else the level."""
+    """Return where one price ends a position: at the price itself at an open, else at the level."""
     target = stops.take_profit
     if is_passed(price, stops.stop_loss, side):
         return (price if is_open else stops.stop_loss), ExitReason.STOP_LOSS

@@ -1,4 +1,4 @@
-"""An order: its intent, and what became of it."""
+"""An order: its intent and its state."""
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -9,12 +9,12 @@ from domain.trading.positions import Execution
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """An intent and what became of it."""
+    """An intent and the state of its order."""
 
     intent: Intent
     state: OrderState = INTENDED
     origin: tuple[int, int] | None = None
-    """Trace id and message id of the message that caused it."""
+    """Trace id and message id of its cause."""
 
     @property
     def client_order_id(self) -> str:
@@ -23,15 +23,15 @@ class Order:
 
     @property
     def is_under_way(self) -> bool:
-        """Tell whether the order can still change something."""
+        """Tell whether the order may still change something."""
         return not self.state.is_terminal
 
     def apply(self, update: OrderUpdate) -> "Order":
-        """Return the order after one more piece of news."""
+        """Return the order after one more update."""
         return replace(self, state=self.state.apply(update))
 
     def explain(self, execution: Execution) -> Execution:
-        """Return one of its executions with what the intent knows of it."""
+        """Return one of its executions, completed from the intent."""
         return replace(
             execution,
             decided_ms=self.intent.decided_ms,
@@ -41,11 +41,11 @@ class Order:
         )
 
     def filled_by(self, execution: Execution, executed_qty: Decimal) -> OrderUpdate:
-        """Return what one more execution says of the order.
+        """Return the order's update that one more execution implies.
 
         Args:
             execution: the newest.
-            executed_qty: of those before it. News of the order may know of this one already.
+            executed_qty: of those before it. The newest update may include this one already.
         """
         filled_qty = executed_qty + execution.qty
         is_whole = filled_qty >= self.intent.request.qty

@@ -1,4 +1,4 @@
-"""Orders: their ids, what is asked of the venue, and how their state moves."""
+"""Orders: their ids, requests to the venue, and how their state changes."""
 
 import re
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ class Purpose(StrEnum):
     EMERGENCY = "emerg"
     OPERATOR = "oper"
     REDUCE = "reduc"
-    """The operator's partial close; the position goes on with the rest."""
+    """The operator's partial close; the rest of the position stays open."""
     NAKED = "naked"
 
 
@@ -33,7 +33,7 @@ class ExitReason(StrEnum):
     TIME = "TIME"
     OPERATOR = "OPERATOR"
     REDUCE = "REDUCE"
-    """Of an execution alone: a trade is never named after what has left it open."""
+    """Only of executions: a trade is not named after an exit that left it open."""
     DRAWDOWN = "DRAWDOWN"
     HALT = "HALT"
     DAILY_LOSS = "DAILY_LOSS"
@@ -46,11 +46,11 @@ class ExitReason(StrEnum):
 
 
 class OrderStatus(StrEnum):
-    """Where an order stands, weakest evidence first.
+    """What is known of an order's state, weakest evidence first.
 
     The order of the members is the order of evidence: a later member overrules an earlier one,
-    whatever the order in which the news arrive. A void order was proven never sent; should the
-    venue know it all the same, the venue is right.
+    in whatever order the updates arrive. A void order was proven never sent; if the venue
+    knows it all the same, the venue is right.
     """
 
     INTENDED = "INTENDED"
@@ -71,7 +71,7 @@ _TERMINAL = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRequest:
-    """A market order as the venue gets it."""
+    """A market order as it is sent to the venue."""
 
     client_order_id: str
     asset: str
@@ -85,7 +85,7 @@ class OrderRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """An order as it was decided: on disk before it is sent."""
+    """An order as it was decided: stored before it is sent."""
 
     request: OrderRequest
     decided_ms: int
@@ -93,19 +93,19 @@ class Intent:
     purpose: Purpose
     attempt: int
     reason: ExitReason | None
-    """Why the position is closed; None for an entry."""
+    """Reason of the close; None for an entry."""
     signal_ms: int | None
     """Close time of the signal that an entry uses."""
     protection_epoch: int | None
-    """The epoch of an entry's grant; None where no epoch stops the order: a close, or an entry
+    """The epoch of an entry's approval; None if no epoch stops the order: for a close, or an entry
     that is only stored as void."""
     terms: EntryTerms | None = None
-    """Of an entry; None where an older program decided it."""
+    """Of an entry; None in facts of older versions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderUpdate:
-    """News of one order, from the venue or from our own proof that it was never sent."""
+    """An update of one order, from the venue or from our own proof that it was never sent."""
 
     client_order_id: str
     status: OrderStatus
@@ -117,7 +117,7 @@ class OrderUpdate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestingOrder:
-    """An order that rests at the venue, whoever sent it."""
+    """An open order at the venue, whoever sent it."""
 
     venue_order_id: str
     client_order_id: str | None
@@ -141,7 +141,7 @@ class OrderState:
         return self.status in _TERMINAL
 
     def apply(self, update: OrderUpdate) -> "OrderState":
-        """Return the state after one more piece of news."""
+        """Return the state after one more update."""
         news_is_stronger = _EVIDENCE[update.status] > _EVIDENCE[self.status]
         return replace(
             self,
@@ -151,11 +151,11 @@ class OrderState:
 
 
 INTENDED = OrderState()
-"""On disk, and nothing more is known."""
+"""Stored, and nothing more is known."""
 
 
 def client_order_id(asset: str, decided_ms: int, purpose: Purpose, attempt: int) -> str:
-    """Return the id of an order: the same decision always gets the same id.
+    """Return the id of an order: the same decision always has the same id.
 
     Raises:
         ValueError: the id would break the venue's rule (1 to 36 of A-Z a-z 0-9 - _).
@@ -169,16 +169,16 @@ def client_order_id(asset: str, decided_ms: int, purpose: Purpose, attempt: int)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderId:
-    """What an id that `client_order_id` made says of its order."""
+    """The parts of an id that `client_order_id` made."""
 
     decided_ms: int
-    """Of the decision, to the second."""
+    """Time of the decision, to the second."""
     purpose: Purpose
     attempt: int
 
 
 def read_order_id(asset: str, found: str | None) -> OrderId | None:
-    """Return what an id says; None where it is none that `client_order_id` makes for an asset."""
+    """Return the parts of an id; None if `client_order_id` makes no such id for the asset."""
     purposes = "|".join(purpose.value for purpose in Purpose)
     pattern = rf"{re.escape(asset)}-([0-9]+)-({purposes})-([0-9]+)"
     match = None if found is None else re.fullmatch(pattern, found, re.ASCII)
@@ -189,5 +189,5 @@ def read_order_id(asset: str, found: str | None) -> OrderId | None:
 
 
 def is_our_id(asset: str, found: str | None) -> bool:
-    """Tell whether an id is one that `client_order_id` makes for an asset."""
+    """Tell whether `client_order_id` makes such an id for the asset."""
     return read_order_id(asset, found) is not None

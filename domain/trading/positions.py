@@ -1,4 +1,4 @@
-"""Executions, the position they make, and the trades they end in."""
+"""Executions, and the positions and trades that they make."""
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -23,7 +23,7 @@ class ExecutionKind(StrEnum):
 @fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
-    """One execution as the venue reports it, with what our own intent knows of it."""
+    """One execution as the venue reports it, completed from our intent."""
 
     exec_id: str
     """Unique at the venue."""
@@ -38,15 +38,15 @@ class Execution:
     funding: Decimal = ZERO
     """Quote; positive is received."""
     client_order_id: str | None = None
-    """None where the venue acted by itself."""
+    """None: the venue acted by itself."""
     decided_ms: int | None = None
-    """Close time t of our decision; None where the venue acted by itself."""
+    """Close time t of our decision; None: the venue acted by itself."""
     reason: ExitReason | None = None
-    """Why a position is reduced; None for an entry."""
+    """Reason of a reduction; None for an entry."""
     signal_ms: int | None = None
     """The signal that an entry uses."""
     terms: EntryTerms | None = None
-    """Of an entry; None where an older program sent it, or where the venue acted by itself."""
+    """Of an entry; None if an older version sent it, or if the venue acted by itself."""
 
 
 @fast_init
@@ -69,7 +69,7 @@ class Trade:
     """Net of fees, funding included."""
     reason: ExitReason
     decided_ms: int | None
-    """Close time of the exit's decision; None where the venue acted by itself."""
+    """Close time of the exit's decision; None: the venue acted by itself."""
 
 
 @fast_init
@@ -87,17 +87,17 @@ class Position:
     open_notional: Decimal
     """What the open part cost, quote."""
     entry_qty: Decimal
-    """Over all fills that entered, closed again or not; likewise below."""
+    """Over all fills of entries, closed again or not; likewise below."""
     entry_notional: Decimal
     exit_qty: Decimal = ZERO
     exit_notional: Decimal = ZERO
     fees: Decimal = ZERO
     funding: Decimal = ZERO
     reason: ExitReason | None = None
-    """Of the first exit that was not the operator's reduce."""
+    """Of the first exit other than the operator's reduce."""
     exit_decided_ms: int | None = None
     terms: EntryTerms | None = None
-    """Under what it was opened; None for a position of nobody's decision."""
+    """The terms at its opening; None if no decision opened it."""
 
     @property
     def signed_qty(self) -> Decimal:
@@ -106,7 +106,7 @@ class Position:
 
     @property
     def is_external(self) -> bool:
-        """Tell whether it was opened by no decision of ours."""
+        """Tell whether something other than our decision opened it."""
         return self.decided_ms is None
 
     @property
@@ -126,17 +126,17 @@ class Position:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenuePosition:
-    """What the exchange says that we hold of an asset. It rules on the quantity."""
+    """The exchange's view of an asset's position, which decides on the quantity."""
 
     signed_qty: Decimal
     """Base units; negative is short, 0 is flat."""
     stop_loss: Decimal | None
-    """Trigger price of the full-position stop that stands; None where none does."""
+    """Trigger price of the full-position stop; None: there is none."""
     take_profit: Decimal | None
     avg_entry_price: Decimal | None = None
-    """Quote per base; None where flat, or where nobody can be without books of it."""
+    """Quote per base; None if flat, or if it cannot be known."""
     trailed_best: Decimal | None = None
-    """The most favourable price since the entry, of a stop that the exchange itself trails."""
+    """Most favourable price since the entry, of a stop that the exchange itself trails."""
 
 
 FLAT = VenuePosition(signed_qty=ZERO, stop_loss=None, take_profit=None)
@@ -144,20 +144,20 @@ FLAT = VenuePosition(signed_qty=ZERO, stop_loss=None, take_profit=None)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnmanagedPosition:
-    """An open position of the account that no asset of the settings answers for."""
+    """An open position of the account that belongs to no asset of the settings."""
 
     symbol: str
     signed_qty: Decimal
     """Base units; negative is short."""
     avg_entry_price: Decimal | None
     stop_loss: Decimal | None
-    """None where it has none."""
+    """None: it has no stop."""
 
 
 @fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Booked:
-    """What one execution did: the position after it, the cash it moved, the trade it ended."""
+    """The effect of one execution: the position after it, the cash it moved, the trade it ended."""
 
     position: Position | None
     cash: Decimal
@@ -166,7 +166,7 @@ class Booked:
 
 
 class _Exits(NamedTuple):
-    """What all exits of a position come to."""
+    """Totals over all exits of a position."""
 
     qty: Decimal
     notional: Decimal
@@ -176,7 +176,7 @@ class _Exits(NamedTuple):
 
 
 def book(position: Position | None, execution: Execution) -> Booked:
-    """Return what an execution does to a position.
+    """Return the effect of an execution on a position.
 
     A fill that is larger than the position it closes opens the rest the other way.
     """
@@ -252,7 +252,7 @@ def _book_exit(position: Position, execution: Execution) -> Booked:
 
 
 def _exit_reason(execution: Execution) -> ExitReason:
-    """Return the reason that an exit gives its trade; a reduce that leaves nothing is a close."""
+    """Return a trade's reason after an exit; a reduce that leaves nothing open is a close."""
     if execution.reason is ExitReason.REDUCE:
         return ExitReason.OPERATOR
     return execution.reason or ExitReason.EXTERNAL
@@ -287,5 +287,5 @@ def _trade(position: Position, exits: _Exits, exit_ms: int) -> Trade:
 
 
 def _gain(side: Side, entered_for: Decimal, left_for: Decimal) -> Decimal:
-    """Return what a long, or a short, gains between two notionals."""
+    """Return the gain of a long or a short between two notionals."""
     return left_for - entered_for if side is Side.BUY else entered_for - left_for

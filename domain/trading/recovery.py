@@ -1,8 +1,8 @@
-"""Orders of ours that the journal does not know: what their ids still say.
+"""Our own orders that are missing from the journal: what their ids still tell.
 
 An intent is stored before its order is sent. Where the exchange knows one of our ids and the
-journal does not, facts were lost: the journal is an older copy of itself, or another system trades
-this account under the same ids.
+journal does not, facts were lost: the journal is an older copy, or another system trades this
+account under the same ids.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,25 +16,25 @@ _CLOSES = {
     Purpose.OPERATOR: ExitReason.OPERATOR,
     Purpose.REDUCE: ExitReason.REDUCE,
     Purpose.NAKED: ExitReason.NAKED,
-    # Which of them fired, only the lost decision said.
+    # Which one fired was only in the lost decision.
     Purpose.EMERGENCY: ExitReason.MALFUNCTION,
 }
 
 
 def _lost_order(execution: Execution, books: Books) -> OrderId | None:
-    """Return what the id of an execution says, where it is ours and the journal lacks its order."""
+    """Return the parts of an execution's order id, if it is ours and not in the journal."""
     if not books.lacks_order(execution):
         return None
     return read_order_id(execution.asset, execution.client_order_id)
 
 
 def recognized(execution: Execution, books: Books, *, max_hold_ms: int | None) -> Execution:
-    """Return an execution with the decision that the id of its lost order tells.
+    """Return an execution, completed from the id of its lost order.
 
     Args:
         execution: as the exchange reports it.
-        books: with all that was executed before it.
-        max_hold_ms: how long a position is held at most; tells the asset's own two exits apart.
+        books: with everything executed before it.
+        max_hold_ms: the longest holding time; tells the asset's own two exits apart.
     """
     found = _lost_order(execution, books)
     if found is None:
@@ -44,7 +44,7 @@ def recognized(execution: Execution, books: Books, *, max_hold_ms: int | None) -
 
 
 def lost_executions(listed: Iterable[Execution], books: Books) -> Iterator[Execution]:
-    """Yield what the exchange lists of orders that the journal lacks, and has not booked."""
+    """Yield unbooked executions, as listed by the exchange, of orders that the journal lacks."""
     for execution in listed:
         if not books.has_booked(execution.exec_id) and books.lacks_order(execution):
             yield execution

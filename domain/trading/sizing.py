@@ -1,4 +1,4 @@
-"""How much is traded, and where its first stops lie (strategy section 5)."""
+"""Sizes of entries, and their first stops (strategy section 5)."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,11 +17,11 @@ class ProtectiveLevels:
 
     stop_loss: Decimal
     take_profit: Decimal | None
-    """None where the position has no target."""
+    """None: the position has no target."""
 
 
 def volatility_multiplier(volatility: float, rules: RiskRules) -> Decimal:
-    """Return the size multiplier that the asset's volatility asks for (5.1)."""
+    """Return the size multiplier for the asset's volatility (5.1)."""
     if not rules.volatility_sizing:
         return ONE
     wanted = rules.volatility_target / volatility if volatility > 0 else 1.0
@@ -29,7 +29,7 @@ def volatility_multiplier(volatility: float, rules: RiskRules) -> Decimal:
 
 
 def target_notional(balance: Decimal, asset: AssetRules, multiplier: Decimal) -> Decimal:
-    """Return the notional that an entry aims at, quote."""
+    """Return the target notional of an entry, quote."""
     return balance * asset.allocation_fraction * asset.leverage * multiplier
 
 
@@ -37,7 +37,7 @@ def order_qty(notional: Decimal, price: Decimal, instrument: Instrument) -> Deci
     """Return the qty that a notional buys at a price, on the step (5.2).
 
     Returns:
-        None where it is below the instrument's minimum qty or notional.
+        None if it is below the instrument's minimum qty or notional.
     """
     qty = instrument.round_qty(min(notional / price, instrument.max_market_order_qty))
     if qty < instrument.min_order_qty or qty * price < instrument.min_notional:
@@ -50,7 +50,7 @@ def protective_levels(
 ) -> ProtectiveLevels:
     """Return the first levels around an entry price, which itself need not be on the tick (5.3).
 
-    Each is rounded to the tick toward the entry, so that the loss is never larger than asked.
+    Each is rounded to the tick toward the entry, so that the loss is never larger than set.
     """
     lose, win = (-ONE, ONE) if side is Side.BUY else (ONE, -ONE)
     target = stops.take_profit_fraction

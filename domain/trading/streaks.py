@@ -1,4 +1,4 @@
-"""Losing trades in a row, and the rest that follows."""
+"""Losing trades in a row, and the cooldown that follows."""
 
 from dataclasses import dataclass
 

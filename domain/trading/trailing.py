@@ -27,9 +27,9 @@ class StopState:
     """Of the position."""
     levels: ProtectiveLevels
     best: Decimal
-    """The most favourable price since the entry, at first the average entry fill."""
+    """Most favourable price since the entry, at first the average entry fill."""
     is_moved: bool = False
-    """The stop was raised from where the entry put it: the trail is armed."""
+    """The stop was moved from its first level: the trail is active."""
 
     @property
     def reason(self) -> ExitReason:
@@ -37,10 +37,10 @@ class StopState:
         return ExitReason.TRAILING_STOP if self.is_moved else ExitReason.STOP_LOSS
 
     def refilled(self, first: "StopState") -> "StopState":
-        """Return the state after a further fill of the entry, whose average puts `first`.
+        """Return the state after a further fill of the entry; `first` follows its new average.
 
-        Until the stop has moved it follows the average entry price; from then on nothing loosens
-        it.
+        Until the stop has moved it follows the average entry price; after that it is never
+        loosened.
         """
         is_long = self.side is Side.BUY
         best = max(self.best, first.best) if is_long else min(self.best, first.best)
@@ -63,18 +63,18 @@ class StopMoved:
 
     asset: str
     opened_ms: int
-    """When the position was opened: the move belongs to it alone."""
+    """When the position was opened, to which the move belongs."""
     best: Decimal
     stop_loss: Decimal
     ts_ms: int
     confirmed_stop_loss: Decimal | None = None
-    """The newest moved level that the exchange has confirmed; None: none yet."""
+    """The newest level that the exchange has confirmed; None: none yet."""
     confirmed_ms: int | None = None
-    """When it did."""
+    """When it was confirmed."""
 
 
 def is_tighter(level: Decimal, standing: Decimal, side: Side) -> bool:
-    """Tell whether a stop at a level loses less than the standing one."""
+    """Tell whether a stop at a level is tighter than the current one."""
     return level > standing if side is Side.BUY else level < standing
 
 
@@ -88,8 +88,8 @@ def follow(
 ) -> StopState:
     """Return the state after one more price of the asset (4.2).
 
-    The stop moves only where the new level is beyond the standing one by more than the ratchet;
-    equality does not move it.
+    The stop moves only if the new level is beyond the current one by more than the ratchet;
+    exactly the ratchet is not enough.
     """
     if stops.trail_fraction is None:
         return state
@@ -104,14 +104,14 @@ def follow(
 
 
 def policy_of(position: Position, rules: TradingRules) -> StopPolicy:
-    """Return the stop policy under which a position was opened."""
+    """Return the stop policy that a position was opened with."""
     if position.terms is not None:
         return position.terms.stops
     return rules.asset(position.asset).stops
 
 
 def first_stop(position: Position, rules: TradingRules) -> StopState:
-    """Return the stop of a position that was just filled, around its average entry (5.3)."""
+    """Return the first stop of a position, around its average entry (5.3)."""
     asset = rules.asset(position.asset)
     policy = policy_of(position, rules)
     entry = position.avg_entry_price

@@ -1,15 +1,15 @@
-"""Money that comes into the account or leaves it without a trade: neither gain nor loss (8.1)."""
+"""Money that enters or leaves the account without a trade: neither gain nor loss (8.1)."""
 
 from dataclasses import dataclass
 from decimal import Decimal
 
 FOREIGN = "FOREIGN"
-"""Begins the kind of what somebody else trades in the account; type and symbol follow."""
+"""Prefix of the kind of others' trades in the account; type and symbol follow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:
-    """A change of the wallet balance that no trade and no funding explains."""
+    """A change of the wallet balance that is neither a trade nor funding."""
 
     transfer_id: str
     """Unique at the venue."""
@@ -21,5 +21,5 @@ class Transfer:
 
     @property
     def is_foreign_trade(self) -> bool:
-        """Tell whether it is what trades or funding of others moved, in the same account."""
+        """Tell whether trades or funding of others in the same account caused it."""
         return self.kind.startswith(f"{FOREIGN} ")

@@ -126,7 +126,7 @@ def test_stale_prices_bare_positions_unknown_orders_and_lost_actors_are_said():
 @pytest.mark.parametrize(
     ("names", "told"),
     [
-        ("A", "A does not run"),
+        ("A", "A is not running"),
         ("A B C", "3 actors are not running: A, B, C"),
         ("A B C D E", "5 actors are not running: A, B, C and 2 more"),
     ],

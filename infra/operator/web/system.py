@@ -113,7 +113,7 @@ class System:
         try:
             address = read_address(self.directory)
             if address is None:
-                raise NoSystemError("it does not run")
+                raise NoSystemError("it is not running")
             token = read_token(self.directory, PAGE_TOKEN_FILE)
         except ConfigError as error:
             raise NoSystemError(str(error)) from error
@@ -125,6 +125,6 @@ class System:
         except TimeoutError as error:
             raise NoSystemError("it does not answer in time") from error
         except (OSError, http.client.HTTPException) as error:
-            raise NoSystemError("it does not run") from error
+            raise NoSystemError("it is not running") from error
         finally:
             line.close()

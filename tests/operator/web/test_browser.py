@@ -373,7 +373,7 @@ def test_a_page_and_a_system_that_were_killed_come_back_by_themselves(
 
     run.process.kill()
     run.process.wait(60)
-    expect(page.locator("#banner .DOWN")).to_contain_text("it does not run", timeout=PATIENCE_MS)
+    expect(page.locator("#banner .DOWN")).to_contain_text("it is not running", timeout=PATIENCE_MS)
     page.screenshot(path=ARTIFACTS / "down-wide-light.png")
     look_at_ended(run, browser)
     again = begin(run.run_dir.parent)

@@ -80,7 +80,7 @@ def test_the_page_says_that_the_system_is_gone_and_recovers(tmp_path: Path) -> N
         watcher.wait_for("is_alive", True)
     try:
         watcher.wait_for("is_alive", False)
-        assert watcher.view["trouble"] == "it does not run"
+        assert watcher.view["trouble"] == "it is not running"
         assert watcher.view["answered_ms"] > 0
         with control(tmp_path, desk):
             watcher.wait_for("is_alive", True)

@@ -1,8 +1,9 @@
 """Another key of the account takes over while the system trades."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from infra.venues.bybit.connection import BybitConnection
 from infra.venues.bybit.http.client import Credentials
 from infra.venues.modes import credentials_of
 from tests.chaos.harness.journal_view import read_journal
-from tests.system.floor import Floor, floor
+from tests.system.floor import PATIENCE_S, Floor, floor
 
 OLD, NEW = "sim-key", "second-key"
 SECOND = Credentials(api_key=NEW, api_secret="second-secret")
@@ -149,6 +150,26 @@ def test_a_new_key_takes_over_amid_trades_without_a_lost_order_candle_or_booking
     for asset in {row["asset"] for row in rows}:
         opens = [row["open_time_ms"] for row in rows if row["asset"] == asset]
         assert {later - earlier for earlier, later in pairwise(opens)} == {300_000}
+
+
+def test_a_key_that_expires_soon_is_told_once_a_day(here: Floor) -> None:
+    account, told, is_told = account_of(here), list[tuple[str, str]](), threading.Event()
+    ending = Credentials(api_key="ending-key", api_secret="ending-secret")
+    here._call("POST", "/sim/keys", {**asdict(ending), "days_left": 3})
+    account.asset_rests["SOL"] = account.rest.beside(ending)
+
+    def tell(_key: str, title: str, detail: str) -> None:
+        told.append((title, detail))
+        is_told.set()
+
+    rotation = KeyRotation(None, "sim", account, here.folder, tell)
+    rotation.start()
+    assert is_told.wait(PATIENCE_S)
+    rotation.close()
+    rotation._warn()
+    del account.asset_rests["SOL"]
+
+    assert told == [("The API key of SOL expires in 3 days", "make another, and bin/keys rotate")]
 
 
 def test_a_run_takes_the_next_key_of_its_keystore_and_says_what_became_of_it(

@@ -47,7 +47,7 @@ class Runtime:
         self.system.address(NOTIFIER).tell(message, sender="runtime")
 
     def tell_links(self, links: Iterable[VenueLink], journal_connections: int) -> None:
-        """Tell the notifier what its reports say of the connections."""
+        """Send the notifier the state of the connections, for its reports."""
         message = LinksSampled(links=tuple(links), journal_connections=journal_connections)
         self.system.address(NOTIFIER).tell(message, sender="runtime")
 

@@ -7,14 +7,14 @@ Made = TypeVar("Made")
 
 
 def fast_init(cls: type[Made]) -> type[Made]:
-    """Give a frozen dataclass with slots a constructor that is three times as quick.
+    """Give a frozen dataclass with slots a constructor that is three times as fast.
 
-    `dataclass` lets that of a frozen class set each field by a call of `object.__setattr__`. Here
-    the instance is, while its fields are set, one of an open class with the same slots, so that
-    plain assignments do.
+    The constructor that `dataclass` makes for a frozen class sets each field by a call of
+    `object.__setattr__`. Here the instance belongs to an unfrozen class with the same slots while
+    its fields are set, so that plain assignments work.
 
     Raises:
-        TypeError: a field is not a keyword, or its default is made by a function.
+        TypeError: a field is not keyword-only, or has a default factory.
     """
     known = fields(cls)  # type: ignore[arg-type]
     if hasattr(cls, "__post_init__") or not all(_is_plain(field) for field in known):

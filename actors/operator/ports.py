@@ -36,7 +36,7 @@ class FactStore(Journals, Protocol):
 
     @property
     def connections(self) -> int:
-        """How many threads have a connection."""
+        """Number of threads with a connection."""
 
     def connected(self) -> AbstractContextManager[None]:
         """Hold a connection for this thread.

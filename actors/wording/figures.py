@@ -33,7 +33,7 @@ def since_the_start(
 
 
 def connections(found: LinksSampled) -> list[str]:
-    """Return each asset's ties to the exchange, a line each, and the connections to the journal."""
+    """Return the links to the exchange, one per line, and the connections to the journal."""
     return [
         "Streams, orders/min, requests p50/p99:",
         *(_link(link) for link in found.links),

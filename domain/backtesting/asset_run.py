@@ -62,7 +62,7 @@ class AssetRun:
         self._fill: StopFill | None = None
         self._exit = self._stopped = self._paid = self._never
         self.acts_at = self._never
-        """The next close inside whose candle the exchange ends or funds the open position."""
+        """The next close in whose candle the exchange ends or funds the open position."""
         self._next = -1
         self._next_free_from = 0
 
@@ -169,7 +169,7 @@ class AssetRun:
         )
 
     def measured(self, report: AssetEvaluation) -> AssetEvaluation:
-        """Return what was said of a close with the volatility of its signal."""
+        """Return the evaluation of a close with the volatility of its signal."""
         returns = self._windows.returns(self.name, report.t_ms)
         if report.signal is None or returns is None:
             return report

@@ -75,7 +75,7 @@ class BacktestFigures:
     """Final equity / starting balance - 1."""
     cagr: float | None
     """Compound annual growth: (final equity / starting balance) ** (365 days / span) - 1; None over
-    less than 30 days, which say nothing of a year."""
+    less than 30 days, from which no annual growth follows."""
     sharpe: float | None
     """Mean of the daily returns / their sample standard deviation (ddof 1) * sqrt(365)."""
     sortino: float | None

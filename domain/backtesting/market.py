@@ -91,7 +91,7 @@ class Market:
 
     @cached_property
     def times_ms(self) -> Times:
-        """The (n,) times of all closes, not to be written to."""
+        """The (n,) times of all closes; read-only."""
         found: Times = self.first_close_ms + self.candle_ms * np.arange(self.closes)
         found.flags.writeable = False
         return found
@@ -126,7 +126,7 @@ class Market:
 
 
 def _funding_indices(series: CandleSeries, interval_ms: int) -> list[int]:
-    """Return the indices, rising, of the candles that open at a settlement."""
+    """Return the rising indices of the candles that open at a settlement."""
     first_ms, last_ms = int(series.open_time_ms[0]), int(series.open_time_ms[-1])
     history = series.funding
     times = np.arange(-(-first_ms // interval_ms) * interval_ms, last_ms + 1, interval_ms)

@@ -51,7 +51,7 @@ class Limits:
 
     def acting_on(self, state: ProtectionState) -> Levels:
         """Return the limits that can act on a state."""
-        # Asked before and after each event, of which not every one changes the state.
+        # Called before and after each event, though not every event changes the state.
         if self._newest is None or self._newest[0] is not state:
             self._newest = state, self._acting_on(state)
         return self._newest[1]

@@ -25,7 +25,7 @@ from domain.trading.sizing import order_qty, target_notional, volatility_multipl
 Blocked = tuple[DenialReason, str]
 """A limit, and its figures for one signal."""
 Limit = tuple[DenialReason, str, tuple[object, ...]]
-"""The same, its figures as a format and its arguments: put in words only where they are told."""
+"""The same with the figures as a format and its arguments, formatted only when they are shown."""
 _HAIR = Decimal("1.000000001")
 """How far a size may exceed its limit, because the settings' fractions are rounded."""
 
@@ -46,7 +46,7 @@ class RiskSnapshot:
     kept: Callable[[], Sequence[Blocked]]
     """Returns the kept limits of the whole portfolio, with their figures."""
     explains: bool = True
-    """Answers tell which limits were kept."""
+    """Whether answers list the kept limits."""
     suspended: frozenset[str]
     """Assets that open nothing because one of their actors was given up."""
     paused: frozenset[str] = frozenset()
@@ -153,7 +153,7 @@ class _Judgement:
         )
 
     def _judged(self) -> str:
-        """Return the limits that are kept, one a line."""
+        """Return the kept limits, one per line."""
         if not self._snapshot.explains:
             return ""
         kept = [*self._snapshot.kept(), *map(_in_words, self._kept)]
@@ -226,7 +226,7 @@ class _Judgement:
         return qty
 
     def _rooms(self) -> Iterator[tuple[Decimal, Limit]]:
-        """Yield what each limit leaves for this entry, quote notional."""
+        """Yield the notional that each limit leaves for this entry, quote."""
         limits, target = self._rules.approval, self._target
         if limits.max_correlated_exposure is not None or limits.max_concentration is not None:
             yield from self._group_rooms()
@@ -235,7 +235,7 @@ class _Judgement:
         yield capacity, (DenialReason.EXPOSURE, "target={:f} capacity={:f}", (target, capacity))
 
     def _group_rooms(self) -> Iterator[tuple[Decimal, Limit]]:
-        """Yield what the limits of the asset's group leave."""
+        """Yield what the limits of the asset's group leave, likewise."""
         limits, balance, target = self._rules.approval, self._snapshot.balance, self._target
         group = group_of(
             self._asset.asset,

@@ -112,7 +112,7 @@ class PortfolioSnapshot:
 
     @property
     def today(self) -> Decimal:
-        """Change of the equity since the UTC day began, quote, at the prices."""
+        """Change of the equity since the start of the UTC day, quote, at the prices."""
         return self.equity - self.day_start_equity if self.day_start_equity else ZERO
 
     @property

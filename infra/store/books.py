@@ -23,7 +23,7 @@ class Books:
     unknown_orders: int = 0
     """Orders not yet known to be accepted or rejected by the exchange."""
     doubt: str = ""
-    """Why the database may lose facts; empty where no reason is known."""
+    """Why the database may lose facts; empty if no reason is known."""
 
 
 class BooksReader:

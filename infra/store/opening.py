@@ -88,10 +88,10 @@ def inspect_journal(location: Location) -> Inspection | None:
 
 
 def inspect_server(location: Location) -> str:
-    """Return why the journal's server may lose facts in a failover; empty where it does not.
+    """Return why the journal's server may lose facts in a failover; empty if it does not.
 
     Raises:
-        ConfigError: the server may lose facts when it is killed, or there is none.
+        ConfigError: the server may lose facts when it is killed, or does not exist.
     """
     if isinstance(location, Path):
         return ""

@@ -1,4 +1,4 @@
-"""What each asset has come to, folded from rows of a journal."""
+"""The performance of each asset, folded from rows of a journal."""
 
 from collections.abc import Callable
 from dataclasses import fields
@@ -11,19 +11,19 @@ from domain.trading.positions import ExecutionKind, Trade
 from infra.store.codec import value_of
 
 Rows = Callable[..., list[dict[str, Any]]]
-"""Returns the rows of a query, with `%s` in the place of each value, for the values."""
+"""Returns the rows of a query with `%s` in place of each value; takes the query and the values."""
 _TRADE = ", ".join(field.name for field in fields(Trade))
 
 
 class PerformanceFacts:
-    """Folds what was stored since it was looked at last."""
+    """Folds the facts that were stored since the last update."""
 
     def __init__(self, rows: Rows, candle_ms: int) -> None:
         """Read nothing yet.
 
         Args:
-            rows: of the journal.
-            candle_ms: of the run.
+            rows: queries the journal.
+            candle_ms: candle length of the run.
         """
         self._rows, self._candle_ms = rows, candle_ms
         self._through = 0
@@ -39,7 +39,7 @@ class PerformanceFacts:
         return self._known
 
     def _read_until(self, span: tuple[int, int]) -> bool:
-        """Fold what is new, and tell whether anything was new."""
+        """Fold the new facts, and tell whether there were any."""
         trades = self._new(_TRADE, "trade", span)
         moves = [self._extremes(value_of(Trade, row)) for row in trades]
         fills = self._rows(
@@ -51,7 +51,7 @@ class PerformanceFacts:
         )
         samples = self._new("t_ms, equity", "equity_sample", span)
         transfers = self._new("ts_ms, amount", "transfer", span)
-        # Everything is read: nothing can fail from here on, so nothing is counted twice.
+        # Everything has been read: nothing can fail from here on, so nothing is counted twice.
         for row, extremes in zip(trades, moves, strict=True):
             self._books.add_trade(value_of(Trade, row), extremes)
         for row in fills:
@@ -64,8 +64,7 @@ class PerformanceFacts:
         return bool(trades or fills or samples or transfers)
 
     def _extremes(self, trade: Trade) -> tuple[float, float] | None:
-        # The exit's candle may not be stored yet when the trade is; what it reaches later counts
-        # for no reading.
+        # The exit's candle may not be stored yet when the trade is, so its extremes never count.
         first_ms = trade.entry_ms - trade.entry_ms % self._candle_ms
         after_ms = trade.exit_ms - trade.exit_ms % self._candle_ms
         if first_ms == after_ms:

@@ -24,10 +24,10 @@ class Reading(Protocol):
         """Let all queries inside see the facts of one moment."""
 
     def doubt(self) -> str:
-        """Return why the database may lose facts; empty where no reason is known.
+        """Return why the database may lose facts; empty if no reason is known.
 
         Raises:
-            JournalError: it cannot be asked.
+            JournalError: it cannot be queried.
         """
 
     def rows(self, query: str, *given: object) -> list[dict[str, Any]]:

@@ -156,7 +156,7 @@ class Records:
         return next((Decimal(row["balance"]) for row in self._rows(query)), None)
 
     def performances(self, candle_ms: int) -> Performances:
-        """Return what each asset, and all together, have come to by all facts."""
+        """Return the performance of each asset, and of all together, over all facts."""
         return PerformanceFacts(partial(schema.rows_of, self._database), candle_ms).read()
 
     def settings_changes(self) -> list[tuple[int, str]]:

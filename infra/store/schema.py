@@ -399,7 +399,7 @@ class Prepared:
 
 
 def rows_of(database: Database, query: str, *given: object) -> list[dict[str, Any]]:
-    """Return the rows of a query, with `%s` in the place of each value."""
+    """Return the rows of a query with `%s` in place of each value."""
     cursor = database.execute_sql(query.replace("%s", database.param), given)  # type: ignore[no-untyped-call]
     return _named(cursor)
 

@@ -1,4 +1,4 @@
-"""Messages of a person to the system, and the answers: the interface to the command handler."""
+"""Messages from a user to the system, and the answers: the interface to the command handler."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Button:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """An answer to a person."""
+    """An answer to a user."""
 
     text: str
     buttons: tuple[Button, ...] = ()

@@ -16,7 +16,7 @@ _LEAST_USDT, _MOST_USDT = 1, 10**12
 
 
 class Ask(Protocol):
-    """Asks a person."""
+    """Asks the user at the terminal."""
 
     def __call__(self, question: str, default: str, *, is_secret: bool = False) -> str:
         """Return the answer, or the default if it was empty.

@@ -90,7 +90,7 @@ def connect_to_read(address: PostgresAddress, *, name: str) -> Connection:
 
 @contextmanager
 def closed_on_error(connection: Connection) -> Iterator[None]:
-    """Close a connection where what is done inside fails."""
+    """Close a connection if the body fails."""
     try:
         yield
     except BaseException:
@@ -100,7 +100,7 @@ def closed_on_error(connection: Connection) -> Iterator[None]:
 
 @contextmanager
 def patient(connection: Connection) -> Iterator[None]:
-    """Hold one transaction whose statements may take hours; locks are waited for as usual."""
+    """Hold one transaction whose statements may take hours; the wait for locks stays limited."""
     usual_s, connection.limit_s = connection.limit_s, _HOURS_S
     try:
         with connection.transaction():

@@ -50,10 +50,10 @@ def inspect_schema(address: PostgresAddress) -> Inspection | None:
 
 
 def inspect_server(address: PostgresAddress) -> str:
-    """Return why a failover of the server may lose facts; empty where it does not.
+    """Return why a failover of the server may lose facts; empty if it does not.
 
     Raises:
-        ConfigError: the server may lose facts when it is killed, or there is none.
+        ConfigError: the server may lose facts when it is killed, or cannot be reached.
     """
     try:
         with closing(connect(address, name="trading check")) as connection:

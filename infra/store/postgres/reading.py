@@ -57,7 +57,7 @@ class PostgresReading:
             execute(self._connection, "ROLLBACK")
 
     def doubt(self) -> str:
-        """Return why a failover may lose facts; empty where it does not."""
+        """Return why a failover may lose facts; empty if it does not."""
         return str(self.rows(DOUBT)[0]["doubt"])
 
     def rows(self, query: str, *given: object) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What a server of PostgreSQL is set to: whether it keeps what it has confirmed."""
+"""Settings of a PostgreSQL server that decide whether it keeps what it has confirmed."""
 
 from domain.errors import ConfigError
 from infra.store.location import PostgresAddress
@@ -10,14 +10,14 @@ DOUBT = (
     "'standbys are connected, but synchronous_standby_names is empty: "
     "a failover may lose the latest facts' ELSE '' END AS doubt"
 )
-"""Asks why the server may lose facts that it has confirmed; an empty text where it may not."""
+"""Query for the reason why the server may lose confirmed facts; empty if it does not."""
 
 
 def demand_durable(connection: Connection, address: PostgresAddress) -> None:
-    """Refuse a server that may lose what it has confirmed when it is killed.
+    """Refuse a server that may lose confirmed facts when it is killed.
 
     Raises:
-        ConfigError: it may.
+        ConfigError: it may lose them.
     """
     for name in ("fsync", "full_page_writes"):
         found = execute(connection, f"SHOW {name}").fetchone()
@@ -29,6 +29,6 @@ def demand_durable(connection: Connection, address: PostgresAddress) -> None:
 
 
 def doubt_of(connection: Connection) -> str:
-    """Return why a failover may lose facts; empty where it does not."""
+    """Return why a failover may lose facts; empty if it does not."""
     (doubt,) = execute(connection, DOUBT).fetchone() or ("",)
     return str(doubt)

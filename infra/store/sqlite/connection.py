@@ -39,7 +39,7 @@ class SqliteReading:
             self._connection.execute("ROLLBACK")
 
     def doubt(self) -> str:
-        """Return nothing: what a file holds is on this machine's disk."""
+        """Return an empty text: a file is on this machine's disk."""
         return ""
 
     def rows(self, query: str, *given: object) -> list[dict[str, Any]]:

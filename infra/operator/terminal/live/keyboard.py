@@ -14,7 +14,7 @@ TAB, ESCAPE = "\t", "\x1b"
 _LONGEST = 4096
 """Bytes read at once: pasted text must not be read in parts."""
 _TYPED = 4
-"""Most keys that a person can press while the screen is drawn."""
+"""Most keys that a user can press while the screen is drawn."""
 
 
 class Keyboard:

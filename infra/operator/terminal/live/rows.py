@@ -110,7 +110,7 @@ def table(columns: Sequence[Column], width: int) -> list[Text]:
 
 
 def chosen(columns: Sequence[Column], width: int) -> list[Column]:
-    """Return the columns for which there is room, those of the lowest ranks first."""
+    """Return the columns that there is room for, those with the lowest ranks first."""
     kept: list[Column] = []
     left = width
     for column in sorted(columns, key=lambda column: column.rank):

@@ -72,7 +72,6 @@ class AccountActor(SupervisedActor):
         self._hand_in_question()
 
     def handle(self, message: Message) -> None:
-        """Handle a message."""
         match message:
             case AskAccount():
                 self._ask()

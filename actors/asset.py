@@ -123,7 +123,6 @@ class AssetActor(SupervisedActor):
             self._applied_through = stored[-1].fact_id
 
     def handle(self, message: Message) -> AssetSnapshot | None:
-        """Handle a message."""
         match message:
             case Describe():
                 return self._snapshot()

@@ -110,7 +110,6 @@ class Incarnation:
     """Whether its failure was reported to the guardian, or no longer matters."""
 
     def __post_init__(self) -> None:
-        """Begin."""
         self.ended = self.system.concurrency.flag()
 
     @property
@@ -190,7 +189,6 @@ class SupervisedActor(pykka.ThreadingActor):
         """Become ready: read the facts, query the outer world, subscribe."""
 
     def handle(self, message: Message) -> Any:
-        """Handle a message."""
         raise NotImplementedError
 
     def release(self) -> None:

@@ -99,7 +99,6 @@ class Threads:
         return thread
 
     def queue(self) -> Queue:
-        """Return an empty queue."""
         return queue.SimpleQueue()
 
     def flag(self) -> Flag:

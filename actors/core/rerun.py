@@ -67,7 +67,6 @@ class ReplayedPort:
     """A port that gives the recorded answers."""
 
     def __init__(self, name: str, answers: Answers) -> None:
-        """Answer under a name."""
         self._name = name
         self._answers = answers
 

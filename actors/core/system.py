@@ -226,7 +226,6 @@ class ActorSystem:
             self.work.done()
 
     def record(self, handling: Handling) -> None:
-        """Record a handled message."""
         if self._record is not None:
             self._record(handling)
 

@@ -40,7 +40,6 @@ class HangDrill:
         self._never = Event()
 
     def __call__(self, _moment: Moment) -> None:
-        """Hang."""
         self._never.wait(self._seconds)
 
 

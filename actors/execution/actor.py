@@ -240,11 +240,9 @@ class ExecutionActor(SupervisedActor):
     # Called by the exchange, in its own thread.
 
     def on_execution(self, execution: Execution) -> None:
-        """Take an execution."""
         self.hand_in(ExecutionSeen(execution=execution), sender=f"exchange/{self._asset}")
 
     def on_order(self, update: OrderUpdate) -> None:
-        """Take an update of an order."""
         self.hand_in(OrderSeen(update=update), sender=f"exchange/{self._asset}")
 
     def on_doubt(self, why: str) -> None:

@@ -208,7 +208,6 @@ class PortfolioActor(SupervisedActor):
         self._money = Money(context, transfers, self._protections, self._watching, wallet)
 
     def handle(self, message: Message) -> PortfolioSnapshot | OperatorCommand | None:
-        """Handle a message."""
         if getattr(message, "asset", None) in self._rules.former:
             return None  # the last messages of a removed actor
         match message:

@@ -29,11 +29,9 @@ class Timers:
         )
 
     def cancel(self, key: int | str) -> None:
-        """Cancel a timer."""
         if key in self._timers:
             self._timers.pop(key).cancel()
 
     def close(self) -> None:
-        """Cancel all timers."""
         for timer in self._timers.values():
             timer.cancel()

@@ -206,7 +206,6 @@ def system_changed(message: SystemChanged, t_ms: int) -> Notice:
 
 
 def settings_changed(fact_id: int, changed: SettingsChanged) -> Notice:
-    """Return the notice of changed settings."""
     # Values that a new pair leaves to its strategy are not changes.
     changes = [c for c in changed.changes.splitlines() if not c.endswith(": nothing -> null")]
     more = len(changes) - _CHANGES

@@ -1,4 +1,4 @@
-# ruff: noqa: D102, D103, INP001 (a script, and no package)
+# ruff: noqa: INP001 (a script, and no package)
 """Draws a trade of each strategy, out of a backtest on candles of the simulated market.
 
 PYTHONPATH=. .venv/bin/python docs/pictures/strategies.py

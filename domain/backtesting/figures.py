@@ -123,7 +123,6 @@ def backtest_figures(result: BacktestResult, start_ms: int | None = None) -> Bac
 
 
 def trade_figures(trades: Sequence[Trade]) -> AssetFigures:
-    """Return the figures of some trades."""
     found, count = figures(trades), len(trades)
     held_ms = sum(trade.exit_ms - trade.entry_ms for trade in trades)
     return AssetFigures(

@@ -97,7 +97,6 @@ class Market:
         return found
 
     def time_ms(self, close: int) -> int:
-        """Return the time of a close."""
         return self.first_close_ms + close * self.candle_ms
 
     def first_close_from(self, time_ms: int) -> int:

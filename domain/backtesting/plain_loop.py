@@ -143,7 +143,6 @@ class InsideCandle:
         candle: Candle,
         funding: FundingHistory | None = None,
     ) -> None:
-        """Look at one candle."""
         self._engine, self._rules, self._candle, self._funding = engine, rules, candle, funding
         self._prices = CandlePrices(
             open=exact(candle.open),

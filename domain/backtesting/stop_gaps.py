@@ -31,7 +31,6 @@ class GapRun:
 
 
 def with_gap(rules: TradingRules, fraction: Decimal) -> TradingRules:
-    """Return the rules with another fraction."""
     return replace(rules, fills=replace(rules.fills, stop_gap_fraction=fraction))
 
 

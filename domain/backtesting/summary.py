@@ -38,7 +38,6 @@ class TradeFigures:
 
 
 def figures(trades: Sequence[Trade]) -> TradeFigures:
-    """Return the figures of some trades."""
     wins = [trade.pnl for trade in trades if trade.pnl > 0]
     losses = [trade.pnl for trade in trades if trade.pnl < 0]
     return TradeFigures(

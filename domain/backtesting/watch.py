@@ -39,7 +39,6 @@ class Limits:
     """The limits of section 8 as floats."""
 
     def __init__(self, rules: ProtectionRules) -> None:
-        """Take the rules."""
         self._steps = [float(level) for level, _ in rules.drawdown_steps]
         self._restore = float(rules.drawdown_restore_fraction)
         self._emergency = _or_never(rules.drawdown_emergency_fraction)

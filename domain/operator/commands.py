@@ -213,7 +213,6 @@ class Command:
 
     @property
     def changes(self) -> bool:
-        """Tell whether it changes anything."""
         return MANUALS[self.name].changes and str(self) != f"{CommandName.PAIRS} {LIST}"
 
     def __str__(self) -> str:

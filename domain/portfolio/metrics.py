@@ -84,7 +84,6 @@ class PortfolioMetrics:
 
 
 def metrics(found: PortfolioSnapshot, rules: TradingRules) -> PortfolioMetrics:
-    """Return the figures of a snapshot."""
     unrealized = {
         asset: held.unrealized_pnl(found.prices.get(asset, held.avg_entry_price))
         for asset, held in found.positions.items()

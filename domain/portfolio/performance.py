@@ -91,7 +91,6 @@ class PerformanceBooks:
             self._excursions[trade.asset].append(excursion(trade, *extremes))
 
     def add_fill(self, fill: Fill) -> None:
-        """Add a fill."""
         self._fills[fill.asset].add(fill)
 
     def add_equity(self, t_ms: int, equity: float) -> None:

@@ -28,7 +28,6 @@ class Posting:
 
     @property
     def has_grown(self) -> bool:
-        """Tell whether the position has grown."""
         return self.after is not None and (self.before is None or self.before.qty < self.after.qty)
 
 

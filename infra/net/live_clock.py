@@ -20,7 +20,6 @@ class LiveTimer:
     call: Callable[[], None] | None = field(compare=False)
 
     def cancel(self) -> None:
-        """Cancel the call."""
         self.call = None
 
 

@@ -60,7 +60,6 @@ class Tally:
             logger.warning("{}: dropped ({}, {} so far): {}", self.name, reason, count, what)
 
     def stats(self) -> StreamStats:
-        """Return the counters."""
         return StreamStats(
             name=self.name,
             attempts=self.attempts,

@@ -74,7 +74,6 @@ class TopicSubscriptions:
         self._waker.wake()
 
     def remove(self, topic: str) -> None:
-        """Remove a topic."""
         with self._lock:
             self._by_topic.pop(topic, None)
         self._waker.wake()

@@ -51,7 +51,6 @@ class PanicFile:
             self._looked.notify_all()
 
     def start(self) -> None:
-        """Start watching."""
         self._thread.start()
 
     def close(self) -> None:

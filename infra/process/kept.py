@@ -53,7 +53,6 @@ class KeptProcess:
         return None if process is None else process.pid
 
     def close(self) -> None:
-        """Stop it."""
         self._is_closed.set()
         with self._lock:
             process = self._process

@@ -30,5 +30,4 @@ class RunDirectory:
             raise
 
     def release(self) -> None:
-        """Release the lock."""
         self._lock.release()

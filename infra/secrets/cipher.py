@@ -19,7 +19,6 @@ class Cipher:
 
     @property
     def is_on(self) -> bool:
-        """Tell whether it encrypts."""
         return self._key is not None
 
     def seal(self, text: bytes) -> bytes:

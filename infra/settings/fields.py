@@ -66,7 +66,6 @@ class _Number:
         return int(number) if self.whole else Decimal(f"{number:f}")
 
     def described(self) -> Described:
-        """Return unit and range."""
         kind, _, bracket = self.kind.partition(" (")
         unit = bracket.removesuffix(")").removesuffix(", or null")
         unit = _UNITS.get(kind) or _UNITS.get(unit, unit)
@@ -108,7 +107,6 @@ class _OneOf:
     names: tuple[str, ...]
 
     def described(self) -> Described:
-        """Return the names."""
         return Described(unit="", allowed=", ".join(map(str, self.names)))
 
     def __call__(self, value: object) -> str:
@@ -130,7 +128,6 @@ class _NameOrForm:
     form_in_words: str
 
     def described(self) -> Described:
-        """Return the names and the form."""
         return Described(unit="", allowed=f"{', '.join(self.names)}, or {self.form_in_words}")
 
     def __call__(self, value: object) -> str:
@@ -150,7 +147,6 @@ class _Text:
     shown: bool
 
     def described(self) -> Described:
-        """Return the form."""
         return Described(unit="", allowed=self.allowed.removesuffix(", or null"))
 
     def __call__(self, value: object) -> str:

@@ -89,11 +89,9 @@ class Facts:
                 raise UnjudgedError
 
     def enabled_assets(self) -> list[Key]:
-        """Return the assets that are traded."""
         return [key for key in self.keys(ASSETS) if self.is_enabled(key)]
 
     def is_enabled(self, asset: Key) -> bool:
-        """Tell whether an asset is traded."""
         return self.optional((*asset, "enabled")) is None or self.flag((*asset, "enabled"))
 
     def strategy(self, asset: Key) -> str:

@@ -77,7 +77,6 @@ def entries(section: str) -> list[Entry]:
 
 
 def page() -> str:
-    """Return the whole page."""
     parts = [_HEAD]
     for section, field in Settings.model_fields.items():
         model = _model_in(field.annotation)

@@ -98,7 +98,6 @@ class Summing:
         self._rows, self._total = 0, 0
 
     def add(self, row: Mapping[str, Any]) -> None:
-        """Add a row."""
         digest = hashlib.sha256(repr(sorted(row.items())).encode()).digest()
         self._total = (self._total + int.from_bytes(digest, "big")) % _MODULUS
         self._rows += 1

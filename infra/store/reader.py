@@ -73,7 +73,6 @@ class FactReader:
         self._journal = open_reading(file)
 
     def close(self) -> None:
-        """Close the journal."""
         self._journal.close()
 
     def settings(self) -> dict[str, str] | None:

@@ -16,17 +16,14 @@ def intent_row(intent: Intent) -> Row:
 
 
 def intent_of(row: Mapping[str, Any]) -> Intent:
-    """Return the intent of a row."""
     return value_of(Intent, row, request=value_of(OrderRequest, row))
 
 
 def candle_row(fact: ClosedCandle) -> Row:
-    """Return a closed candle as a row."""
     return {"asset": fact.asset, **row_of(fact.candle)}
 
 
 def candle_of(row: Mapping[str, Any]) -> Candle:
-    """Return the candle of a row."""
     return value_of(Candle, row)
 
 

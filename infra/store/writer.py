@@ -320,7 +320,6 @@ class JournalWriter(Records):
         return None if row is None else self._decision(row)
 
     def newest_protection(self) -> Protection | None:
-        """Return the newest protection that fired."""
         row = self._first(_FIRED)
         return None if row is None else self._decision(row).protection
 
@@ -354,7 +353,6 @@ class JournalWriter(Records):
         return [value_of(OperatorCommand, row) for row in found]
 
     def newest_approval(self, asset: str) -> Approval | None:
-        """Return the newest approval of an asset."""
         row = self._first(_NEWEST_GRANT, asset)
         return None if row is None else value_of(Approval, row)
 

@@ -80,7 +80,6 @@ class Connections:
         return True
 
     def remove(self, connection: Connection) -> None:
-        """Remove a closed one."""
         self._strangers.pop(connection, None)
         self._bearers.pop(connection, None)
 

@@ -89,7 +89,6 @@ class Line(H11Protocol):
         self._connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Remove the connection."""
         self._set_deadline(None)
         self._connections.remove(self)
         super().connection_lost(exc)

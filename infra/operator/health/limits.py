@@ -24,7 +24,6 @@ class Reading:
 
     @property
     def is_passed(self) -> bool:
-        """Tell whether the limit is exceeded."""
         return self.value is not None and self.value > self.limit
 
 

@@ -41,7 +41,6 @@ class MetricsPage:
         self._registry.register(_FiguresCollector(figures))
 
     def text(self) -> bytes:
-        """Return the page."""
         return generate_latest(self._registry)
 
 

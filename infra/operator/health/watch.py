@@ -111,7 +111,6 @@ class Health:
         """Figures of the newest sample; None before the first."""
 
     def start(self) -> None:
-        """Start sampling."""
         self._thread.start()
 
     def close(self) -> None:

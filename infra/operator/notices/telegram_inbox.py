@@ -90,7 +90,6 @@ class TelegramInbox:
         """Number of unreadable updates."""
 
     def start(self) -> None:
-        """Start reading."""
         self._reading = self._bot.begin(self._read_all())
 
     def close(self) -> None:

@@ -89,7 +89,6 @@ class DailyParity:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End."""
         self.close()
 
     def start(self) -> None:

@@ -10,7 +10,6 @@ from infra.process.times import show_time
 
 
 def summary(parity: Parity) -> list[str]:
-    """Return the figures as text."""
     decided = f"{counted(parity.closes, 'close')}, {counted(parity.alike, 'decision')} alike"
     lines = [
         f"Parity with the backtest, {show_time(parity.from_ms)} to {show_time(parity.until_ms)}",
@@ -25,7 +24,6 @@ def summary(parity: Parity) -> list[str]:
 
 
 def line_of(difference: Difference) -> str:
-    """Return a difference as one line."""
     return plain(
         f"{show_time(difference.t_ms)} {difference.asset}: the rules say {difference.rules}, "
         f"the run did {difference.done}: {difference.cause}"

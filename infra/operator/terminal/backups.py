@@ -20,7 +20,6 @@ def made_lines(made: BackupState, removed: Sequence[str]) -> str:
 
 
 def listed_table(found: Iterable[Listed]) -> Table:
-    """Return all backups as a table."""
     table = Table("backup", "segments", "through fact", "stored, UTC", box=None)
     for each in found:
         stored = "" if each.end is None else show_time(each.end.recorded_ms)

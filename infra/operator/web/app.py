@@ -65,7 +65,6 @@ class Page:
 
 
 def make_app(page: Page, rules: DoorRules) -> Door:
-    """Return the app."""
     routes = [
         *(Route(f"/{path}", _shell(page)) for path in _PAGES),
         Route("/login", _login_page),

@@ -72,7 +72,6 @@ class PageProcess:
             return f"Dashboard: {url}"
 
     def close(self) -> None:
-        """Stop it."""
         self._is_closed.set()
         self._kept.close()
 

@@ -54,7 +54,6 @@ class Door:
     """Passes allowed requests on."""
 
     def __init__(self, app: ASGIApp, *, rules: DoorRules, note: NoteRefusal) -> None:
-        """Wrap an app."""
         self._app = app
         self._rules = rules
         self._note = note

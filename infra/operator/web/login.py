@@ -51,7 +51,6 @@ class Logins:
         return None if cookie is None else self._sessions.find(cookie)
 
     async def log_in(self, request: Request) -> Response:
-        """Answer a login."""
         address = request.client.host if request.client else "?"
         try:
             asked = msgspec.json.decode(await read_body(request), type=Asked)

@@ -98,7 +98,6 @@ class Sessions:
         self._write()
 
     def end_all_of(self, user: str) -> None:
-        """End all sessions of a user."""
         for session in [each for each in self._sessions.values() if each.user == user]:
             del self._sessions[session.key]
         self._write()

@@ -30,7 +30,6 @@ class Wanted:
         return None if self.actor is None else [self.actor]
 
     def fits(self, found: Found) -> bool:
-        """Tell whether a message is wanted."""
         stored = found.handling
         return (
             (stored.kind not in _QUERIES if self.kind is None else stored.kind == self.kind)

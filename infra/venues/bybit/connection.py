@@ -172,7 +172,6 @@ class MarketConnection:
         return {(source, kind): n for source, found in sources.items() for kind, n in found.items()}
 
     def close(self) -> None:
-        """Close all connections."""
         self.clock.close()
         self._pool.close()
         self.rest.close()

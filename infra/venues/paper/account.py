@@ -74,7 +74,6 @@ class PaperAccount:
             self._memory.add(Act(asset=asset, stops=levels))
 
     def position(self, asset: str) -> Position | None:
-        """Return the open position."""
         return self.engine.positions.get(asset)
 
     def settled_ms(self, position: Position) -> int:

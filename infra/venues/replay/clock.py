@@ -15,7 +15,6 @@ class ReplayTimer:
     call: Callable[[], None] | None = field(compare=False)
 
     def cancel(self) -> None:
-        """Cancel the call."""
         self.call = None
 
 

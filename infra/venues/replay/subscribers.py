@@ -26,7 +26,6 @@ class Subscribers(Generic[Listener]):
         return seat
 
     def get(self, asset: str) -> Listener | None:
-        """Return the listener of an asset."""
         with self._lock:
             held = self._listeners.get(asset)
             return None if held is None else held[1]

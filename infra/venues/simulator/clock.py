@@ -16,7 +16,6 @@ class Clock:
     """
 
     def __init__(self, start_ms: int, speed: float | None) -> None:
-        """Start at the present."""
         self.speed = speed
         self.offset_ms = 0
         """How far the time shown to clients is ahead of the true one: a fault."""

@@ -118,7 +118,6 @@ class Control:
         return {"ids": [self._core.acts.add(spec).number for spec in specs]}
 
     def clear_faults(self, _: Any) -> Any:
-        """End all faults."""
         self._core.faults.clear()
         return {}
 

@@ -30,7 +30,6 @@ class Keys:
     is_read_only: bool = False
 
     def sign(self, message: str) -> str:
-        """Return the signature of a message."""
         return hmac.new(self.api_secret.encode(), message.encode(), hashlib.sha256).hexdigest()
 
 

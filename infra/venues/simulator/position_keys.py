@@ -7,17 +7,14 @@ ONE_WAY, LONG, SHORT = 0, 1, 2
 
 
 def position_key(symbol: str, idx: int) -> str:
-    """Return the name of a position."""
     return symbol if idx == ONE_WAY else f"{symbol}/{idx}"
 
 
 def symbol_of(key: str) -> str:
-    """Return the symbol of a position."""
     return key.partition("/")[0]
 
 
 def idx_of(key: str) -> int:
-    """Return the positionIdx of a position."""
     return int(key.partition("/")[2] or ONE_WAY)
 
 

@@ -82,7 +82,6 @@ class SimulatedVenue:
 
     @property
     def venue(self) -> Venue:
-        """The venue of the exchange."""
         return Venue(
             rest_url=f"http://{self._host}",
             public_stream_url=f"ws://{self._host}/v5/public/linear",

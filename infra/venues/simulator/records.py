@@ -163,7 +163,6 @@ class VenueExecution:
 
     @property
     def symbol(self) -> str:
-        """Symbol of the position."""
         return symbol_of(self.booked.asset)
 
     @property

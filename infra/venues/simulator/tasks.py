@@ -16,7 +16,6 @@ class Tasks:
         self._closing = asyncio.Event()
 
     def spawn(self, coroutine: Coroutine[None, None, None]) -> None:
-        """Start a task."""
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._forget)
@@ -27,7 +26,6 @@ class Tasks:
             await asyncio.wait_for(self._closing.wait(), seconds)
 
     async def close(self) -> None:
-        """Cancel all tasks."""
         self._closing.set()
         for task in list(self._tasks):
             task.cancel()

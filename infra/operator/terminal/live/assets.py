@@ -23,7 +23,6 @@ class AssetRow:
     """What is known about one asset, each figure as formatted text."""
 
     def __init__(self, scene: Scene, asset: str) -> None:
-        """Read the asset from a scene."""
         self._scene, self.asset = scene, asset
         self._rules: AssetRules | None = next(
             (rules for rules in scene.rules.assets if rules.asset == asset), None
@@ -35,7 +34,6 @@ class AssetRow:
         self.held: Position | None = scene.position(asset)
 
     def name(self) -> Text:
-        """Return the name of the asset."""
         return safe(self.asset, "bold")
 
     def position(self) -> Text:

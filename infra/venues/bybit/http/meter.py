@@ -65,7 +65,6 @@ class RequestMeter:
             self._recent.append((self._monotonic_s(), took_s, symbol))
 
     def stats(self) -> RequestStats:
-        """Return the counters."""
         oldest_s = self._monotonic_s() - RECENT_S
         with self._lock:
             counts, buckets, sum_s = dict(self._counts), list(self._buckets), self._sum_s

@@ -47,7 +47,6 @@ class Account:
         self.deposits: list[Deposit] = []
 
     def position(self, key: str) -> Position | None:
-        """Return an open position."""
         return self.engine.positions.get(key)
 
     def keys(self, symbol: str) -> list[str]:

@@ -65,7 +65,6 @@ TIERS = _tiers(
 
 
 def tier_of(notional: Decimal) -> Tier:
-    """Return the tier of a notional."""
     return next((tier for tier in TIERS if notional <= tier.limit), TIERS[-1])
 
 

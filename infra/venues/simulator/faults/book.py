@@ -73,14 +73,12 @@ class FaultBook:
         self._numbers = 0
 
     def add(self, spec: FaultSpec) -> Fault:
-        """Add a fault."""
         self._numbers += 1
         fault = Fault(self._numbers, spec, self._now_s())
         self._faults.append(fault)
         return fault
 
     def clear(self) -> None:
-        """End all faults."""
         self._faults.clear()
 
     def take(

@@ -25,7 +25,6 @@ class ManualActions:
         self._chronicle = chronicle
 
     def move_price(self, symbol: str, price: Decimal, *, is_gap: bool) -> None:
-        """Move a price."""
         now_ms = self._venue.ledger.now_ms()
         tick = self._market.move(symbol, price, now_ms, is_gap=is_gap)
         self._chronicle.factors()

@@ -219,7 +219,6 @@ class StateFile:
         self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND)
 
     def close(self) -> None:
-        """Close the file."""
         self.flush()
         if self._file is not None:
             os.close(self._file)

@@ -75,7 +75,6 @@ class Market:
         return not self._ticks_done
 
     def last_price(self, symbol: str) -> Decimal:
-        """Return the last traded price."""
         return self._courses[symbol].last
 
     def mark_price(self, symbol: str) -> Decimal:

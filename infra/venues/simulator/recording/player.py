@@ -87,7 +87,6 @@ class Player:
             await wire.close()
 
     async def answer(self, request: Request) -> Response:
-        """Answer one request."""
         body = (await request.body()).decode(errors="replace")
         path = request.url.path
         exact = (request.method, path, request.url.query, body)

@@ -37,7 +37,6 @@ class Recorder:
         self._numbers = itertools.count(1)
 
     def close(self) -> None:
-        """Close the file."""
         self._file.close()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:

@@ -5,7 +5,6 @@ from infra.venues.simulator.shapes.text import Json, money, side_word, text
 
 
 def closed_pnl_row(closed: ClosedPnl) -> Json:
-    """Return a row of closed-pnl."""
     return {
         "symbol": closed.symbol,
         "orderType": closed.order_type,

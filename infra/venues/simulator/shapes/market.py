@@ -13,7 +13,6 @@ _INSURANCE = "100000000"
 
 
 def instrument_row(of: Instrument, funding_interval_ms: int) -> Json:
-    """Return a row of instruments-info."""
     base = of.symbol.removesuffix("USDT")
     decimals = max(0, -int(of.tick_size.normalize().as_tuple().exponent))
     return {
@@ -59,7 +58,6 @@ def instrument_row(of: Instrument, funding_interval_ms: int) -> Json:
 
 
 def kline_row(kline: Kline) -> list[str]:
-    """Return a row of kline."""
     prices = (kline.open, kline.high, kline.low, kline.close, kline.volume)
     return [str(kline.open_time_ms), *map(text, prices), text(round(kline.turnover, 4))]
 
@@ -98,7 +96,6 @@ def trade_push(symbol: str, trade: Trade) -> Json:
 
 
 def recent_trade_row(symbol: str, trade: Trade) -> Json:
-    """Return a row of recent-trade."""
     return {
         "execId": trade_id(symbol, trade),
         "symbol": symbol,
@@ -118,7 +115,6 @@ def trade_id(symbol: str, trade: Trade) -> str:
 
 
 def insurance_row(symbols: Iterable[str]) -> Json:
-    """Return a row of insurance."""
     return {
         "coin": "USDT",
         "symbols": ",".join(symbols),
@@ -134,7 +130,6 @@ def insurance_push(symbols: Iterable[str], now_ms: int) -> Json:
 
 
 def adl_row(symbol: str) -> Json:
-    """Return a row of adlAlert."""
     return {
         "coin": "USDT",
         "symbol": symbol,

@@ -110,7 +110,6 @@ class MarketPublisher:
             self._alert(tick.time_ms)
 
     def closed(self, closed: CandleClosed) -> None:
-        """Publish closed candles."""
         for symbol, kline in closed.klines.items():
             for name in self._hub.heard(symbol):
                 topic = self.topic(name)

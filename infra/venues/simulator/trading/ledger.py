@@ -51,7 +51,6 @@ class OrderLedger:
         return self._market.instruments
 
     def last_price(self, symbol: str) -> Decimal:
-        """Return the last traded price."""
         return self._market.last_price(symbol)
 
     def find(self, order_id: str, link_id: str) -> VenueOrder | None:
@@ -205,7 +204,6 @@ class OrderLedger:
         return self._seq
 
     def next_seq(self) -> int:
-        """Return the next number."""
         self._seq += 1
         return self._seq
 

@@ -11,6 +11,11 @@ from domain.strategies.base import CandleRules, Parameters
 from domain.strategies.confirmed_trend_rules import ConfirmedTrendRules
 from domain.strategies.history import Closes, History, Line, entries_after
 
+_FORGETS = 60
+"""Length of a chunk in periods: after as many an average has the same bits wherever it began."""
+_CHUNKS = 16
+"""With fewer, folding in python is quicker."""
+
 
 class ConfirmedTrendHistory(History):
     """What `ConfirmedTrendLong` gives at every close."""
@@ -109,9 +114,33 @@ def rsi_array(closes: Array, period: int) -> Array:
 
 def _wilder(values: Array, period: int) -> Array:
     """Return the (n - period + 1,) averages, from that of the first `period` values on."""
-    first, rest = values[:period].tolist(), values[period:].tolist()
-    *_, total = accumulate(first, initial=0.0)
-    kept = period - 1
-    return np.array(
-        list(accumulate(rest, lambda mean, x: (mean * kept + x) / period, initial=total / period))
-    )
+    *_, total = accumulate(values[:period].tolist(), initial=0.0)
+    begun, rest = np.array([total / period]), values[period:]
+    length = _FORGETS * period
+    count = len(rest) // length
+    if count >= _CHUNKS:
+        rows = np.ascontiguousarray(rest[: count * length].reshape(count, length).T)
+        begun = np.concatenate([begun, _folded(rows, total / period, period)])
+        rest = rest[count * length :]
+    kept, start = period - 1, float(begun[-1])
+    ended = accumulate(rest.tolist(), lambda mean, x: (mean * kept + x) / period, initial=start)
+    return np.concatenate([begun[:-1], list(ended)])
+
+
+def _folded(rows: Array, start: float, period: int) -> Array:
+    """Return the averages of (length, chunks) values: chunks are columns, each follows the last.
+
+    As in `domain.market.averages`: the chunks are folded side by side until each began where the
+    one before it ended.
+    """
+    starts, out = np.zeros(rows.shape[1]), np.empty_like(rows)
+    starts[0] = start
+    while True:
+        mean = starts
+        for row, found in zip(rows, out, strict=True):
+            mean = np.multiply(mean, period - 1, out=found)
+            mean += row
+            mean /= period
+        if np.array_equal(starts[1:], out[-1, :-1]):
+            return out.T.reshape(-1)
+        starts[1:] = out[-1, :-1]

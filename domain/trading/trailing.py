@@ -54,7 +54,8 @@ class StopState:
         """Return the state with the stop at a level, unless that would loosen it."""
         if not is_tighter(stop_loss, self.levels.stop_loss, self.side):
             return self
-        return replace(self, levels=replace(self.levels, stop_loss=stop_loss), is_moved=True)
+        levels = ProtectiveLevels(stop_loss=stop_loss, take_profit=self.levels.take_profit)
+        return StopState(side=self.side, levels=levels, best=self.best, is_moved=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

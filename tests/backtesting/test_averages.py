@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from domain.market import averages
 from domain.market.averages import ema_arrays
-from domain.market.indicators import Array, ema_series
+from domain.market.indicators import Array, Rsi, ema_series
+from domain.strategies.confirmed_trend_history import rsi_array
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -53,3 +54,16 @@ def test_chunks_of_the_real_length_give_the_same_bits(monkeypatch) -> None:
     (found,) = ema_arrays([(closes, 600)])
 
     np.testing.assert_array_equal(found, ema_series(closes.tolist(), 600))
+
+
+@pytest.mark.parametrize("period", [1, 3, 14])
+@pytest.mark.parametrize("flat", [0.0, 0.95])
+def test_an_rsi_in_chunks_has_the_bits_of_the_one_made_close_by_close(period, flat) -> None:
+    closes, fold, expected = walk(3, 15_000, 0.002, flat), Rsi(period), []
+
+    found = rsi_array(closes, period)
+
+    for close in closes.tolist():
+        fold.apply(close)
+        expected.append(np.nan if fold.value is None else fold.value)
+    np.testing.assert_array_equal(found, np.array(expected))

@@ -65,6 +65,8 @@ class AssetRun:
         """The next close in whose candle the exchange ends or funds the open position."""
         self._next = -1
         self._next_free_from = 0
+        self.speaks_from = 0
+        """The first close at which `report` may return something."""
 
     # What is ahead.
 
@@ -78,9 +80,11 @@ class AssetRun:
         if self._next < first or self._next_free_from != free_from:
             self._next_free_from = free_from
             if self._position is not None:
-                self._next = min(self._exit, self.acts_at)
+                self._next, self.speaks_from = min(self._exit, self.acts_at), self._exit
             else:
                 self._next = self._next_entry(max(first, free_from))
+                # Before it is free again a signal is still refused at what closes are decided.
+                self.speaks_from = first if first < free_from else self._next
         return self._next
 
     def fill_inside(self, close: int) -> StopFill | None:
@@ -125,11 +129,7 @@ class AssetRun:
 
         The volatility of a signal is left out: see `measured`.
         """
-        if self._position is not None:
-            is_idle = close < self._exit
-        else:
-            is_idle = self._next > close >= self._next_free_from
-        if is_idle or not self.market.is_open(close):
+        if not self.market.is_open(close):
             return None
         index = close - self.market.offset
         rests = self.cooldown.is_active(t_ms)
@@ -216,6 +216,8 @@ class AssetRun:
         """Record that the position was closed, and begin the trade's cooldown."""
         self._position = self._fill = None
         self._next, self.acts_at = -1, self._never
+        # A stop inside a candle leaves the asset free to ask at its very close.
+        self.speaks_from = 0
         self.cooldown.apply(trade)
 
     def _look_for_funding(self, first: int) -> None:

@@ -147,7 +147,7 @@ def _correlation(left: AssetMarket, right: AssetMarket, window: int) -> PairCorr
 
 def _at(left: AssetMarket, right: AssetMarket, close: int, window: int) -> float:
     x, y = (
-        asset.log_returns[close - asset.offset - window : close - asset.offset]
+        asset.log_returns(close - asset.offset - window, close - asset.offset)
         for asset in (left, right)
     )
     if not np.ptp(x) or not np.ptp(y):

@@ -72,7 +72,7 @@ class RoughCorrelations:
         end = min(first + _BLOCK, left.end, right.end)
         if begin < end:
             x, y = (
-                asset.log_returns[begin - asset.offset - self._window : end - asset.offset - 1]
+                asset.log_returns(begin - asset.offset - self._window, end - asset.offset - 1)
                 for asset in (left, right)
             )
             out[begin - first : end - first] = self._rolled(x, y)

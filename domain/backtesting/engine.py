@@ -119,7 +119,8 @@ class _Run:
         end = event if filled else event + 1
         check_at = self._watch(first, end)
         close = min(event, check_at)
-        self._refuse_blocked(first, close, free_from)
+        if first < free_from:
+            self._refuse_blocked(first, min(close, free_from))
         if close < event:
             filled = []
         self._play(close, filled, must_decide=bool(filled) or check_at < end)
@@ -137,11 +138,8 @@ class _Run:
         next_ms = (self._portfolio.protection.day + 1) * DAY_MS
         return max(first, self._market.first_close_from(next_ms))
 
-    def _refuse_blocked(self, first: int, end: int, free_from: int) -> None:
+    def _refuse_blocked(self, first: int, end: int) -> None:
         """Count the entries of the closes in [first, end), which are all blocked."""
-        end = min(end, free_from)
-        if first >= end:
-            return
         is_halted = self._portfolio.protection.is_halted
         reason = DenialReason.HALTED if is_halted else DenialReason.GLOBAL_COOLDOWN
         for asset in self._assets:
@@ -243,7 +241,11 @@ class _Run:
         for asset in filled:
             self._fill_inside(asset, close, t_ms)
         cooldown_end_ms = self._portfolio.global_cooldown_end_ms
-        found = [asset.report(close, t_ms, cooldown_end_ms) for asset in self._assets]
+        found = [
+            asset.report(close, t_ms, cooldown_end_ms)
+            for asset in self._assets
+            if asset.speaks_from <= close
+        ]
         reports = [report for report in found if report is not None]
         signals = sum(report.signal is not None for report in reports)
         if signals > 1 or self._rules.risk.volatility_sizing:

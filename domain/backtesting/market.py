@@ -21,17 +21,14 @@ class AssetMarket:
         self.offset = offset
         self.end = offset + len(series)
         """One past its last close."""
-        self._log_returns: Array | None = None
         self._averages: dict[int, Array] = {}
         self._computed: dict[Hashable, Array] = {}
         self._funded: dict[int, list[int]] = {}
 
-    @property
-    def log_returns(self) -> Array:
-        """The (n - 1,) log returns; number i leads from close i to close i + 1."""
-        if self._log_returns is None:
-            self._log_returns = np.diff(np.log(self.series.close))
-        return self._log_returns
+    def log_returns(self, first: int, end: int) -> Array:
+        """Return the (end - first,) log returns [first, end); i leads from close i to i + 1."""
+        found: Array = np.diff(np.log(self.series.close[first : end + 1]))
+        return found
 
     def average(self, period: int) -> Array:
         """Return the (n,) average after each close; see `Market.prepare`."""

@@ -31,4 +31,4 @@ class HistoryWindows:
         index -= found.offset
         if rest or not self._length <= index < len(found.series):
             return None
-        return found.log_returns[index - self._length : index]
+        return found.log_returns(index - self._length, index)

@@ -269,7 +269,7 @@ class Supervisor:
                     self._watch(child, now_s)
                 self.on_turn()
             except BaseException:  # noqa: BLE001 (nobody watches the one that watches)
-                logger.opt(exception=True).error("the supervisor failed at a task and goes on")
+                logger.opt(exception=True).error("the supervisor failed at a task and continues")
 
     def _run_task(self) -> None:
         try:

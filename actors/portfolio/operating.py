@@ -214,7 +214,7 @@ class Operations:
             why = "less than one step of quantity" if written else "no reduction is advised"
             return (False, f"{asset}: {why}"), argument
         left = f"{position.qty:f}"
-        verdict = True, f"{asset}: being reduced by {qty:f} of {left}; the trade goes on"
+        verdict = True, f"{asset}: being reduced by {qty:f} of {left}; the rest stays open"
         return verdict, Reduction(qty=qty, t_ms=t_ms).written(asset)
 
     def _part(self, position: Position, fraction: Decimal | None) -> Decimal:

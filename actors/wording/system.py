@@ -82,7 +82,7 @@ def given_up(message: GivenUp, run: RunInfo, t_ms: int) -> Notice:
     if asset is not None:
         suspended = [f"{asset} opens nothing.", "A position stays under its stop."]
     elif address == PORTFOLIO:
-        suspended = ["Nothing is opened any more.", "The system shuts down."]
+        suspended = ["Nothing more is opened.", "The system shuts down."]
     lines = [
         f"{say.SIREN} {address} was given up",
         f"Cause: {say.words(message.cause)}",

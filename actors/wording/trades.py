@@ -158,7 +158,7 @@ def opened_by_hand(exec_id: str, position: Position, rules: TradingRules) -> Not
     lines = [
         f"{say.SIREN} {position.asset}: opened by hand",
         f"{say.direction(position.side)} {position.qty:f} at {price}",
-        f"{position.asset} opens nothing while it stands.",
+        f"{position.asset} opens nothing while it is open.",
         "It gets a stop and is not closed.",
         "You can: close it at the exchange.",
         say.utc_second(position.opened_ms),

@@ -38,7 +38,7 @@ def read_sweep(text: str) -> tuple[Parameter, ...]:
         if equals:
             key = name.strip()
             if not _KEY.fullmatch(key):
-                raise ConfigError(f"--sweep {word.strip()}: {key!r} is no setting; {_FORM}")
+                raise ConfigError(f"--sweep {word.strip()}: {key!r} is not a setting; {_FORM}")
             if key in found:
                 raise ConfigError(f"--sweep {word.strip()}: {key} is there a second time; {_FORM}")
         elif not key:

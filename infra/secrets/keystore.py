@@ -69,7 +69,7 @@ class Keystore:
             text = unseal(self._vault().key(CREDENTIALS), sealed)
             found = msgspec.json.decode(text, type=dict[str, Entry])
         except (OSError, BadDataError, msgspec.DecodeError) as error:
-            raise ConfigError(f"{self.file}: is no keystore, or damaged ({error})") from error
+            raise ConfigError(f"{self.file}: is not a keystore, or is damaged ({error})") from error
         pairs = (pair for entry in found.values() for pair in (entry.used, entry.next) if pair)
         _opened.update(text for pair in pairs for text in (pair.api_key, pair.api_secret))
         return found

@@ -82,7 +82,7 @@ def write_new_key(file: Path) -> None:
 
 def _asked(prompt: str) -> str:
     if not sys.stdin.isatty():
-        raise KeyMissingError("a passphrase is asked for at a terminal, and here is none")
+        raise KeyMissingError("a passphrase is typed at a terminal, and there is none here")
     try:
         return getpass(prompt)
     except EOFError as error:
@@ -106,7 +106,7 @@ def _of_file(name: str) -> str:
         raise KeyMissingError(f"{path}: cannot be read: {error.strerror}") from error
     if stat.S_IMODE(found.st_mode) & 0o077 or found.st_uid not in (0, os.geteuid()):
         raise KeyMissingError(
-            f"{path}: others may read this key; chmod 600 it, and let it be your own"
+            f"{path}: others may read this key; own the file yourself, with chmod 600"
         )
     return _text_of(path)
 
@@ -129,7 +129,7 @@ def _of_keyring(name: str) -> str:
     try:
         found = keyring.get_password(service, user)
     except KeyringError as error:
-        raise KeyMissingError(f"keyring:{name}: cannot be asked: {error}") from error
+        raise KeyMissingError(f"keyring:{name}: cannot be read: {error}") from error
     if found is None:
         raise KeyMissingError(f"keyring:{name}: holds no key; store one with `keyring set`")
     return found

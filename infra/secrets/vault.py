@@ -118,7 +118,7 @@ def new_vault(directory: Path, sources: Sequence[str]) -> Vault:
     """
     if not set(sources) - {PASSPHRASE}:
         raise ConfigError(
-            "expected another source of a key beside the passphrase: a restart types none"
+            "expected another source of a key besides the passphrase, which no restart can type"
         )
     data_key = new_key()
     slots = tuple(_slot(source, data_key) for source in sources)

@@ -142,7 +142,7 @@ def _secrets_from_the_environment(facts: Facts) -> Iterator[Problem]:
 def _webhook_signed(facts: Facts) -> Iterator[Problem]:
     url, secret = ("events", "webhook_url"), ("events", "webhook_secret")
     if facts.place_of_text(url) is not None and facts.place_of_text(secret) is None:
-        allowed = "WEBHOOK_SECRET set beside WEBHOOK_URL, or neither"
+        allowed = "WEBHOOK_SECRET set together with WEBHOOK_URL, or neither"
         yield facts.problem(secret, f"found nothing; allowed: {allowed}")
 
 

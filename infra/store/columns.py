@@ -110,8 +110,8 @@ def refuse_damaged(location: object, found: Sequence[str]) -> None:
         lines = "".join(f"\n- {problem}" for problem in found)
         raise ConfigError(
             f"{location}: the journal is damaged, so nothing is done on it:{lines}\n"
-            "Put a copy of it back that is whole, or start anew with another --run-dir: what is "
-            "open at the exchange then counts as opened by hand."
+            "Restore an undamaged copy, or start over with another --run-dir: what is open at the "
+            "exchange then counts as opened by hand."
         )
 
 

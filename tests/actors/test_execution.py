@@ -1084,7 +1084,7 @@ def test_what_a_stop_that_filled_in_part_has_left_open_is_closed_within_the_limi
     desk.exchange.fills.append(part)
     desk.exchange.levels, desk.exchange.refuses_stops = None, True
     desk.exchange.listener.on_execution(part)
-    desk.exchange.listener.on_doubt("its position stands without a stop loss")
+    desk.exchange.listener.on_doubt("its position has no stop loss")
     desk.settle()
 
     desk.wait(RULES.risk.unprotected_position_ms + ASK_AGAIN_MS)

@@ -268,7 +268,7 @@ why ETH@2025-04-16T17:02:00""",
         """
 🚨 SOL: opened by hand
 SHORT 12.3 at $130.25
-SOL opens nothing while it stands.
+SOL opens nothing while it is open.
 It gets a stop and is not closed.
 You can: close it at the exchange.
 2025-04-16 11:25:00 UTC""",

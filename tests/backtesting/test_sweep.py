@@ -70,8 +70,8 @@ def test_ranges_include_their_end_and_lists_follow_commas():
     [
         ("", "expected KEY=FROM:TO:STEP"),
         ("1,2", "expected KEY=FROM:TO:STEP"),
-        ("a b=1", "'a b' is no setting"),
-        ("=1", "is no setting"),
+        ("a b=1", "'a b' is not a setting"),
+        ("=1", "is not a setting"),
         ("a.b=", "found no value"),
         ("a.b=1,,2", "found no value"),
         ("a.b=1:2", "expected FROM:TO:STEP in numbers"),

@@ -126,7 +126,7 @@ def test_a_change_waits_for_another_one_and_sees_what_it_made(folder: Path) -> N
 def test_a_damaged_keystore_is_one_line(folder: Path) -> None:
     (folder / "credentials.sealed").write_bytes(b"x" * 100)
 
-    with pytest.raises(ConfigError, match="is no keystore, or damaged") as refused:
+    with pytest.raises(ConfigError, match="is not a keystore, or is damaged") as refused:
         entry_of(folder, "testnet")
 
     assert "\n" not in str(refused.value)

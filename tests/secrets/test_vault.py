@@ -89,7 +89,7 @@ def test_what_is_no_key_of_64_digits_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_passphrase_alone_is_refused_for_no_restart_types_it(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="another source of a key beside the passphrase"):
+    with pytest.raises(ConfigError, match="another source of a key besides the passphrase"):
         new_vault(tmp_path, ["passphrase"])
 
 

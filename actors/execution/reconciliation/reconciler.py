@@ -205,7 +205,7 @@ class Reconciler:
         order_id = resting.client_order_id or resting.venue_order_id
         name, asset = self._context.actor.name, self._context.asset
         logger.bind(actor=name, asset=asset).warning(
-            "{}: {} is open at the exchange, where it should not be: it is canceled", name, order_id
+            "{}: {} is open at the exchange but should not be: it is canceled", name, order_id
         )
         try:
             self._context.exchange.cancel(asset, resting, self._context.is_ours)

@@ -282,7 +282,7 @@ def _orders(figures: Figures) -> Iterator[Metric]:
         yield one("trading_positions_without_stop", "Must be 0.", figures.unprotected)
     yield one(
         "trading_unknown_orders",
-        "Orders of which it is not known yet whether the exchange accepted them.",
+        "Orders that the exchange may or may not have accepted.",
         books.unknown_orders,
     )
     yield counter(

@@ -265,7 +265,7 @@ class BybitExchange:
         """Have a position without a stop loss dealt with; quantities are booked from executions."""
         listener = self._listener(asset)
         if listener is not None and position.qty and position.stop_loss is None:
-            listener.on_doubt("its position stands without a stop loss")
+            listener.on_doubt("its position has no stop loss")
 
     def on_unreadable(self, topic: str) -> None:
         """Have all assets reconcile, as the content of the update is unknown."""

@@ -214,4 +214,4 @@ def _check_all_of_id(wanted: str, found: Sequence[str | None]) -> None:
     # If the venue ignored the filter, our order could be on a page that is not read.
     others = [name for name in found if name != wanted]
     if others:
-        raise BadDataError(f"asked for order {wanted}, the venue answered for {others[0]}")
+        raise BadDataError(f"requested order {wanted}, the venue answered for {others[0]}")

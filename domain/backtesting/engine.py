@@ -19,7 +19,7 @@ from domain.backtesting.summary import in_order
 from domain.backtesting.watch import MARGIN, Limits, is_idle, needs_check
 from domain.backtesting.windows import HistoryWindows
 from domain.market.indicators import Array
-from domain.market.instruments import DAY_MS, Side, utc_day
+from domain.market.instruments import DAY_MS, Side
 from domain.portfolio.protection import initial_state, sample
 from domain.portfolio.state import PortfolioState
 from domain.rules import EntryTerms, TradingRules
@@ -69,6 +69,7 @@ class _Run:
         self._portfolio = PortfolioState(rules, state, balance, windows, explains=False)
         self._limits = Limits(rules.protection)
         self._rough = RoughCorrelations(window)
+        self._day = self._day_ends_at = -1
         self._done = -1
         """The newest close that is done."""
         self._is_settled = False
@@ -135,8 +136,14 @@ class _Run:
         """Return the first close of the next day; it does not matter if nothing is open."""
         if not self._portfolio.positions:
             return self._market.closes
-        next_ms = (self._portfolio.protection.day + 1) * DAY_MS
-        return max(first, self._market.first_close_from(next_ms))
+        return max(first, self._day_end())
+
+    def _day_end(self) -> int:
+        """Return the first close after the day of the newest sample."""
+        day = self._portfolio.protection.day
+        if day != self._day:
+            self._day, self._day_ends_at = day, self._market.first_close_from((day + 1) * DAY_MS)
+        return self._day_ends_at
 
     def _refuse_blocked(self, first: int, end: int) -> None:
         """Count the entries of the closes in [first, end), which are all blocked."""
@@ -188,7 +195,7 @@ class _Run:
         return end
 
     def _is_past_midnight(self, close: int) -> bool:
-        return utc_day(self._market.time_ms(close)) != self._portfolio.protection.day
+        return close >= self._day_end()
 
     def _sample(self, t_ms: int) -> None:
         portfolio = self._portfolio

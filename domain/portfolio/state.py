@@ -224,6 +224,8 @@ class PortfolioState:
         if reason is not None:
             protection = self._protection(reason, self, reports)
             present = self._entry_gate(t_ms, now_ms)
+        if all(report.signal is None for report in reports):
+            return Decision(t_ms=t_ms, protection=protection)
         blocked = already or blocked_now(present, protection, self._rules)
         approvals, denials = decide_entries(
             reports, self._risk_snapshot(present, blocked), self._rules

@@ -19,6 +19,7 @@ from domain.trading.positions import Booked, Execution, Position, book
 
 _ORDER, _COOLDOWN = "order under way", "cooldown"
 # Made only once: every close of every asset uses them.
+_ACTIVE = str(Regime.ACTIVE)
 _NO_POSITION = Condition(name=OPEN_POSITION, figure="none", limit="none", holds=True)
 _A_POSITION = Condition(name=OPEN_POSITION, figure="open", limit="none", holds=False)
 _NO_ORDER = Condition(name=_ORDER, figure="none", limit="none", holds=True)
@@ -261,8 +262,8 @@ def kept_regime(market: Regime) -> Condition:
     """Return the condition of a position that is closed when the regime turns INACTIVE."""
     return Condition(
         name="regime",
-        figure=market.value,
-        limit=Regime.ACTIVE.value,
+        figure=str(market),
+        limit=_ACTIVE,
         holds=market is Regime.ACTIVE,
     )
 

@@ -310,7 +310,9 @@ class Operations:
 
     def _take(self, state: OperatorState) -> None:
         self.state = state
-        self.books.paused = state.paused | state.leaving
+        # A pair that has left is among our assets until a portfolio without it takes over.
+        left = state.left & set(self._assets)
+        self.books.paused = state.paused | state.leaving | left
         self.books.panic_since_ms = None if state.panic is None else state.panic.ts_ms
 
     # Consequences, repeated until they are done.

@@ -391,6 +391,8 @@ class OperatorState:
     """The liquidations that are over: whatever is open there now is not from us."""
     leaving: frozenset[str] = frozenset()
     """Assets that open nothing more, and are no longer traded once they are flat."""
+    left: frozenset[str] = frozenset()
+    """Assets that are no longer traded; those who still do so open nothing there."""
     newest_ms: int = 0
     outdated: OperatorCommand | None = None
     """The journal was found to lack facts, and there was no rearm since."""
@@ -444,11 +446,12 @@ def _of_pair(state: OperatorState, change: PairChange) -> OperatorState:
     if change.action is PairAction.REMOVE:
         return replace(state, leaving=state.leaving | asset)
     if change.action is PairAction.ADD:
-        return replace(state, leaving=state.leaving - asset)
+        return replace(state, leaving=state.leaving - asset, left=state.left - asset)
     # Its commands do not count for a pair that later joins under the same name.
     return replace(
         state,
         leaving=state.leaving - asset,
+        left=state.left | asset,
         paused=state.paused - asset,
         flat=state.flat - asset,
         closes=_without(state.closes, change.asset),

@@ -16,6 +16,7 @@ from actors.messages import (
 )
 from domain.market.instruments import DAY_MS, Side
 from domain.operator.commands import Command, CommandName, OperatorCommand, parse
+from domain.operator.pairs import PairAction, PairChange
 from domain.portfolio.rebalancing import Rebalance
 from domain.trading.decisions import DenialReason
 from infra.store.audit import read_audit
@@ -257,6 +258,15 @@ def test_a_pair_can_be_liquidated_again_after_a_resume(desk: Desk) -> None:
     again = asked(desk, "liquidate BTC")
 
     assert flat_since(desk) == [first.ts_ms, again.ts_ms]
+
+
+def test_a_pair_that_has_left_opens_nothing_while_its_portfolio_runs_on(desk: Desk) -> None:
+    for action in (PairAction.REMOVE, PairAction.LEAVE):
+        change = PairChange(action=action, symbol="BTCUSDT", from_ms=CLOSE_MS)
+        answer = desk.asked(Command(name=CommandName.PAIRS, argument=change.written()))
+        assert answer.is_done, answer
+
+    assert desk.denial(CLOSE_MS) is DenialReason.PAUSED
 
 
 def test_to_liquidate_all_is_a_panic() -> None:

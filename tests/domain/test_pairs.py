@@ -87,7 +87,14 @@ def test_nothing_that_was_asked_of_a_pair_counts_once_it_has_left():
     left = fold([*facts, stored(change(LEAVE, 200).written())], ["BTC", "AVAX"])
 
     assert (leaving.leaving, leaving.paused) == ({"AVAX"}, {"AVAX"})
-    assert (left.leaving, left.paused) == (frozenset(), frozenset())
+    assert (left.leaving, left.paused, left.left) == (frozenset(), frozenset(), {"AVAX"})
+    assert (
+        fold(
+            [*facts, stored(change(LEAVE, 200).written()), stored(change(ADD, 300).written())],
+            ["BTC"],
+        ).left
+        == frozenset()
+    )
 
 
 @pytest.mark.parametrize(

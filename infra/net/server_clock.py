@@ -60,6 +60,10 @@ class ServerClock:
         base_ms = self._unmeasured_base_ms if measured is None else measured.base_ms
         return int(base_ms + self._monotonic_s() * self._ms_per_s)
 
+    def passing_in(self, real_ms: int) -> int:
+        """Return how far the venue's time moves on in so much of ours, ms."""
+        return int(real_ms * self._speed)
+
     def seconds_until(self, due_ms: int) -> float:
         """Return the seconds, by our clock, until a time of the venue."""
         return (due_ms - self.now_ms()) / self._ms_per_s

@@ -21,7 +21,7 @@ from infra.net.stream_stats import StreamStats
 from infra.venues.bybit.account import prepare_account
 from infra.venues.bybit.api_key import check_asset_keys, check_beside
 from infra.venues.bybit.errors import ReadRefusedError
-from infra.venues.bybit.exchange import BybitExchange
+from infra.venues.bybit.exchange import RECV_WINDOW_MS, BybitExchange
 from infra.venues.bybit.feed import BybitFeed, CandlePen
 from infra.venues.bybit.http.client import Credentials, KeyInUse
 from infra.venues.bybit.limits import BybitLimiter, bybit_limiter
@@ -217,6 +217,7 @@ class BybitConnection:
             rests=self.asset_rests,
             former=market.former,
             now_ms=now_ms,
+            valid_ms=market.server_clock.passing_in(RECV_WINDOW_MS),
             priced=priced,
         )
         self.wallet = self.exchange

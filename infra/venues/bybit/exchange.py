@@ -68,6 +68,7 @@ class BybitExchange:
         rests: Mapping[str, BybitRest] = MappingProxyType({}),
         former: frozenset[str] = frozenset(),
         now_ms: Callable[[], int],
+        valid_ms: int = RECV_WINDOW_MS,
         priced: frozenset[str] | None = None,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -80,6 +81,7 @@ class BybitExchange:
             rests: clients of assets that have a key of their own.
             former: symbols formerly traded here.
             now_ms: the exchange's time.
+            valid_ms: how long a signed request may take effect, by the exchange's time.
             priced: assets whose last price, without mark price, is passed on; None: all, with
                 mark prices.
             monotonic_s: real time, for the tolerated downtime of the account's stream and the
@@ -89,7 +91,7 @@ class BybitExchange:
         self._market = market
         self._symbols = symbols
         self.former = former
-        self._now_ms = now_ms
+        self._now_ms, self._valid_ms = now_ms, valid_ms
         self._priced = priced
         self._lock = threading.Lock()
         self._listeners: dict[str, Listener] = {}
@@ -139,7 +141,7 @@ class BybitExchange:
             # Unknown here: sent by an earlier process, at the latest just before it died, or by an
             # incarnation whose send hangs, at the latest by now.
             proves_from_ms, proofs = self._absent.get(
-                client_order_id, (self._now_ms() + RECV_WINDOW_MS, 0)
+                client_order_id, (self._now_ms() + self._valid_ms, 0)
             )
             proofs += asked_ms > proves_from_ms
             self._absent[client_order_id] = (proves_from_ms, proofs)

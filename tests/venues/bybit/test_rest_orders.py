@@ -20,6 +20,7 @@ from domain.market.instruments import Side
 from domain.trading.orders import OrderRequest, OrderStatus
 from domain.trading.sizing import ProtectiveLevels
 from infra.net.errors import UnansweredError
+from infra.net.server_clock import ServerClock
 from infra.venues.bybit.errors import (
     AlreadyAcceptedError,
     NeverSentError,
@@ -114,6 +115,19 @@ def test_an_entry_carries_both_stops_for_the_whole_position_and_plain_numbers(ve
         "tpOrderType": "Market",
         "tpslMode": "Full",
     }
+
+
+def test_what_a_fast_venue_may_accept_late_proves_nothing_until_then(venue):
+    clock = ServerClock(
+        monotonic_s=venue.time.monotonic_s, wall_s=lambda: START_MS / 1000, speed=600
+    )
+    venue.fail(CREATE, NO_ANSWER_WE_READ[0])
+
+    with client_of(venue, clock=clock) as rest, pytest.raises(OutcomeUnknownError) as caught:
+        rest.place_order(ENTRY, yes)
+
+    signed_ms = int(venue.requests[-1].headers["x-bapi-timestamp"])
+    assert caught.value.dead_after_ms == signed_ms + 600 * 5000
 
 
 def test_a_close_is_reduce_only_and_carries_no_stops(venue, rest):

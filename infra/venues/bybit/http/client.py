@@ -119,7 +119,7 @@ class Client(HTTP):  # type: ignore[misc]
             self.api_key, self.api_secret = key.api_key, key.api_secret
         if departure is not None:
             departure.check()
-            departure.dead_after_ms = timestamp + recv_window
+            departure.dead_after_ms = timestamp + self._clock.passing_in(recv_window)
         return {
             "Content-Type": content_type,
             "X-BAPI-API-KEY": self.api_key,

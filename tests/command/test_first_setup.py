@@ -3,6 +3,7 @@
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -97,6 +98,8 @@ def test_a_terminal_hides_the_secret_and_may_stop_before_anything_is_written(
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(tmp_path)
+        # Tests that a shell runs in the background ignore it, and so would what they start.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.execve(
             sys.executable, [sys.executable, "-m", "bin.setup", "--env", ".env"], environment()
         )

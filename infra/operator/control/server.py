@@ -101,7 +101,6 @@ class ControlServer:
         logger.info("commands are accepted at {}", address.url)
 
     def _run(self) -> None:
-        _give_way()
         try:
             self._serve()
         except Exception:  # noqa: BLE001 (trading goes on without it, but nobody must wonder why)
@@ -126,6 +125,8 @@ class ControlServer:
             routes=self._routes,
         )
         server = make_server(app)
+        # Not before: on a busy machine the imports above would keep everybody waiting for minutes.
+        _give_way()
         with self._lock:
             if self._is_closed:
                 return

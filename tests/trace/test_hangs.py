@@ -27,7 +27,7 @@ from tests.replay.runs import finish
 from tests.trace.debugging import debug
 
 LATE = 60
-SETTINGS = "strategy: {warmup_candles: 700}\nsupervision: {hang_seconds: 3}\n"
+SETTINGS = "strategy: {warmup_candles: 700}\nsupervision: {hang_seconds: 8}\n"
 
 
 @dataclass

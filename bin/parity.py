@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from bin.command import VAR, one_line, start
+from bin.command import MISUSED, VAR, WRONG_USE, one_line, start
+from domain.errors import TradingError
 from infra.operator.parity.command import ParityOptions, run_parity_command
 from infra.operator.parity.period_report import PeriodOptions
 from infra.venues.modes import read_run_name
@@ -41,7 +42,8 @@ def main(
     progress: Annotated[Path | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Compare what a run did on a day with what the rules decide."""
-    with one_line():
+    # Not 1, which says that something differs: a strategy of the user's own may fail here too.
+    with one_line({**MISUSED, TradingError: WRONG_USE}):
         directory = run_dir or VAR / read_run_name(mode)
         period = PeriodOptions(from_time, to_time, equity, progress)
         options = ParityOptions(directory, day, settings, report, period, as_json)

@@ -15,7 +15,7 @@ from typing import Any, Protocol, Self
 from loguru import logger
 
 from domain.operator.notices import NoticeRules, next_due_ms
-from domain.text import counted
+from domain.text import counted, plain
 from infra.operator.parity.day import day_before
 from infra.process.processor import on_any_processor
 
@@ -148,8 +148,9 @@ class DailyParity:
             self._child = None
         if self._is_closing:
             return
-        if child.returncode not in _COMPARED:
-            logger.info("live and backtest could not be compared: {}", said.strip()[-300:])
+        # What an exception ends has the exit code of a difference, but prints nothing.
+        if child.returncode not in _COMPARED or not printed:
+            logger.info("live and backtest could not be compared: {}", plain(said.strip()[-300:]))
             return
         self._report(day, json.loads(printed))
 

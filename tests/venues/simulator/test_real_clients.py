@@ -2,6 +2,8 @@
 
 import asyncio
 import queue
+from collections.abc import Iterator
+from decimal import localcontext
 
 import ccxt
 import ccxt.pro
@@ -21,6 +23,13 @@ from tests.venues.simulator.clients import (
 )
 
 PAIR = "BTC/USDT:USDT"
+
+
+@pytest.fixture(autouse=True)
+def _own_rounding() -> Iterator[None]:
+    """Undo how ccxt lets this thread round, for the tests that follow."""
+    with localcontext():
+        yield
 
 
 def test_pybit_reads_trades_and_looks_things_up(client: Client) -> None:

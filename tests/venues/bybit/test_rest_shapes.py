@@ -130,6 +130,20 @@ def test_a_funding_row_needs_no_side_no_qty_and_no_price():
     assert found.is_known_type
 
 
+@pytest.mark.parametrize("field", ["execQty", "execPrice"])
+@pytest.mark.parametrize("odd", ["x", "-1", [], -(10**17)])
+def test_a_funding_row_s_quantity_and_price_are_read_or_refused(field, odd):
+    with pytest.raises(BadDataError, match=f"field {field}"):
+        execution_of(Row("execution", EXECUTION | {"execType": "Funding", field: odd}))
+
+
+@pytest.mark.parametrize("exec_type", ["Trade", "Funding"])
+@pytest.mark.parametrize("odd", [-(10**17), "1000000"])
+def test_a_cost_above_what_it_is_charged_on_is_refused(exec_type, odd):
+    with pytest.raises(BadDataError, match="expected execFee of at most"):
+        execution_of(Row("execution", EXECUTION | {"execType": exec_type, "execFee": odd}))
+
+
 def test_the_stream_s_name_of_the_entry_price_is_read_too():
     raw = {k: v for k, v in POSITION.items() if k != "avgPrice"} | {"entryPrice": "39000"}
 

@@ -90,6 +90,11 @@ def test_an_oddity_changes_one_field_into_what_cannot_be_right(seed: int) -> Non
     assert FaultBook(seed).with_an_oddity({"data": [row]})["data"][0] == found
 
 
+@given(seed=st.integers(0, 1000))
+def test_a_cost_is_never_made_one_that_could_be_received(seed: int) -> None:
+    assert FaultBook(seed).with_an_oddity([{"execFee": "0.5"}])[0]["execFee"] != "-1"
+
+
 def test_a_file_of_faults_is_read_and_all_that_is_wrong_is_told(tmp_path: Path) -> None:
     file = tmp_path / "faults.yaml"
     file.write_text("- {kind: answer_lost, times: 2}\n- {kind: down, after_s: 5, for_s: 60}\n")

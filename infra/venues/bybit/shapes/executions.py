@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from domain.errors import BadDataError
 from domain.market.instruments import Side
 from domain.trading.orders import ExitReason
 from domain.trading.positions import ZERO, Execution, ExecutionKind
@@ -89,21 +90,24 @@ def execution_of(row: Row) -> VenueExecution:
 
 
 def _quantity(row: Row, exec_type: str) -> Execution:
+    qty, price = row.price("execQty"), row.price("execPrice")
     return Execution(
         exec_id=row.text("execId"),
         asset=asset_of(row.text("symbol")),
         ts_ms=row.time_ms("execTime"),
         kind=ExecutionKind.TRADE,
         side=row.side("side"),
-        qty=row.price("execQty"),
-        price=row.price("execPrice"),
-        fee=row.decimal("execFee"),
+        qty=qty,
+        price=price,
+        fee=_cost(row, qty * price),
         client_order_id=row.text_if_any("orderLinkId"),
         reason=_exit_reason(row, exec_type),
     )
 
 
 def _money(row: Row) -> Execution:
+    # The quantity and price of a payment are not booked either, but are told.
+    qty, price = row.price_if_any("execQty") or ZERO, row.price_if_any("execPrice") or ZERO
     return Execution(
         exec_id=row.text("execId"),
         asset=asset_of(row.text("symbol")),
@@ -111,10 +115,22 @@ def _money(row: Row) -> Execution:
         kind=ExecutionKind.FUNDING,
         # The side of a payment is not booked, and the venue need not give one.
         side=row.maybe_side("side") or Side.SELL,
-        qty=row.maybe_decimal("execQty") or ZERO,
-        price=row.maybe_decimal("execPrice") or ZERO,
-        funding=-row.decimal("execFee"),
+        qty=qty,
+        price=price,
+        funding=-_cost(row, qty * price),
     )
+
+
+def _cost(row: Row, notional: Decimal) -> Decimal:
+    """Return a fee or a payment, negative if received; it is no more than what it is charged on.
+
+    Raises:
+        BadDataError: it is more, or no number.
+    """
+    cost = row.decimal("execFee")
+    if notional and abs(cost) > notional:
+        raise BadDataError(f"expected execFee of at most {notional:f}, found {cost:f}")
+    return cost
 
 
 def _exit_reason(row: Row, exec_type: str) -> ExitReason | None:

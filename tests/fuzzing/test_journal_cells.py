@@ -21,7 +21,7 @@ from infra.store.opening import inspect_journal, open_store
 from infra.store.schema import FACT_TABLES
 from tests.fuzzing.campaign import examples
 from tests.fuzzing.mutations import damaged
-from tests.store.test_journal import T_MS, store_one_of_each
+from tests.store.facts import T_MS, store_one_of_each
 
 CELLS: st.SearchStrategy[Any] = st.one_of(
     st.sampled_from(

@@ -44,7 +44,7 @@ from infra.store.opening import open_store
 from infra.store.reading import open_reading
 from infra.store.schema import MIGRATIONS
 from tests.command.commands import application
-from tests.store.test_journal import T_MS, entry, execution, store_one_of_each
+from tests.store.facts import T_MS, entry, execution, store_one_of_each
 
 KEY = bytes(range(32))
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

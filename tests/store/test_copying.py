@@ -18,7 +18,7 @@ from infra.store.performance import PerformanceReader
 from infra.store.reading import open_reading
 from tests.postgres_server import Cluster
 from tests.programs import run_program
-from tests.store.test_journal import T_MS, execution, store_one_of_each
+from tests.store.facts import T_MS, execution, store_one_of_each
 
 
 def filled(location: Location) -> None:

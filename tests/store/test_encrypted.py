@@ -22,9 +22,10 @@ from infra.store.reading import open_reading
 from infra.store.reserve import Reserve
 from infra.store.sqlite.driver import is_plain
 from infra.trace.frames import Head, frame_bytes, read_frames
+from tests.store.facts import T_MS, entry
 from tests.store.test_copying import filled
-from tests.store.test_journal import ROOT, T_MS, entry
 
+ROOT = Path(__file__).resolve().parents[2]
 WORDS = (b"execution/BTC", b"BTC-", b"CREATE TABLE")
 """Stored with each journal, and readable in one that is not encrypted."""
 

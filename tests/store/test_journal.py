@@ -21,20 +21,13 @@ from hypothesis import strategies as st
 from domain.errors import ConfigError, FencedError, JournalError, StaleApprovalError
 from domain.facts import ClosedCandle, Fact
 from domain.market.instruments import Candle, Side
-from domain.operator.commands import CommandName, OperatorCommand, SettingsChanged
 from domain.portfolio.protection import initial_state
-from domain.trading.decisions import Approval, Close, Decision, Denial, DenialReason, Protection
+from domain.trading.decisions import Decision, Protection
 from domain.trading.orders import (
     ExitReason,
-    Intent,
-    OrderRequest,
     OrderStatus,
-    OrderUpdate,
-    Purpose,
-    client_order_id,
 )
-from domain.trading.positions import Execution, ExecutionKind, Trade
-from domain.trading.trailing import StopMoved
+from domain.trading.positions import Trade
 from domain.trading.transfers import Transfer
 from infra.settings import load_settings
 from infra.store import schema
@@ -43,176 +36,19 @@ from infra.store.journal import JournalStore
 from infra.store.location import Location, PostgresAddress
 from infra.store.opening import open_store
 from infra.store.writer import JournalWriter
-from tests.domain.builders import RULES, averages, candle
+from tests.store.facts import (
+    T_MS,
+    decision,
+    entry,
+    execution,
+    journals_in,
+    news,
+    protection,
+    store_one_of_each,
+)
 
 COLUMNS = ("open", "high", "low", "close", "volume")
-T_MS = 1_744_802_700_000
 ROOT = Path(__file__).resolve().parents[2]
-
-
-MADE: list[JournalStore] = []
-
-
-def journals_in(folder: Path, busy_timeout_ms: int = 5000) -> JournalStore:
-    return journals_at(folder / "journal.sqlite", busy_timeout_ms)
-
-
-def journals_at(location: Location, busy_timeout_ms: int = 5000) -> JournalStore:
-    MADE.append(open_store(location, lambda: T_MS, busy_timeout_ms=busy_timeout_ms))
-    return MADE[-1]
-
-
-@pytest.fixture(autouse=True)
-def _no_connection_is_left() -> Iterator[None]:
-    yield
-    while MADE:
-        store = MADE.pop()
-        with store.connected():
-            pass
-        store.release()
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def location(request: pytest.FixtureRequest, tmp_path: Path) -> Location:
-    if request.param == "sqlite":
-        return tmp_path / "journal.sqlite"
-    address: Location = request.getfixturevalue("cluster").new_address()
-    return address
-
-
-@pytest.fixture
-def journals(location: Location) -> JournalStore:
-    return journals_at(location)
-
-
-@pytest.fixture
-def journal(journals: JournalStore) -> Iterator[JournalWriter]:
-    writer = journals.open("execution/BTC", lambda: (7, 8))
-    yield writer
-    writer.close()
-
-
-def entry(attempt: int = 1, *, epoch: int | None = 0) -> Intent:
-    return Intent(
-        request=OrderRequest(
-            client_order_id=client_order_id("BTC", T_MS, Purpose.ENTRY, attempt),
-            asset="BTC",
-            side=Side.SELL,
-            qty=Decimal("0.083"),
-            reduce_only=False,
-            stop_loss=Decimal("85089.7"),
-        ),
-        decided_ms=T_MS,
-        purpose=Purpose.ENTRY,
-        attempt=attempt,
-        reason=None,
-        signal_ms=T_MS,
-        protection_epoch=epoch,
-    )
-
-
-def execution(number: int, price: Decimal = Decimal("83832.2302")) -> Execution:
-    return Execution(
-        exec_id=f"BTC-{number}",
-        asset="BTC",
-        ts_ms=T_MS,
-        kind=ExecutionKind.TRADE,
-        side=Side.SELL,
-        qty=Decimal("0.083"),
-        price=price,
-        reason=ExitReason.REGIME,
-    )
-
-
-def news(intent: Intent, status: OrderStatus) -> OrderUpdate:
-    return OrderUpdate(
-        client_order_id=intent.request.client_order_id,
-        status=status,
-        filled_qty=Decimal("0.083"),
-        ts_ms=T_MS,
-        detail="as asked",
-    )
-
-
-def protection(epoch: int, t_ms: int = T_MS) -> Decision:
-    close = Close(asset="ETH", purpose=Purpose.EXIT, reason=ExitReason.TIME)
-    found = Protection(
-        t_ms=t_ms,
-        reason=ExitReason.DRAWDOWN,
-        closes=(close,),
-        epoch=epoch,
-        cooldown_end_ms=t_ms + 1,
-        figures="drawdown=0.15",
-    )
-    return Decision(t_ms=t_ms, protection=found)
-
-
-def decision(t_ms: int = T_MS) -> Decision:
-    approvals = tuple(
-        Approval(
-            kinds="PRICE_BELOW_SHORT",
-            values=averages(83900.25, 84001.5),
-            terms=RULES.asset(asset).terms,
-            asset=asset,
-            t_ms=t_ms,
-            qty=Decimal("1.5"),
-            price=Decimal("0.1"),
-            signal_ms=t_ms - 1,
-            protection_epoch=3,
-        )
-        for asset in ("SOL", "BTC")
-    )
-    denial = Denial(
-        asset="ETH", t_ms=t_ms, reason=DenialReason.GROUP, signal_ms=t_ms, figures="cap=1"
-    )
-    return Decision(t_ms=t_ms, approvals=approvals, denials=(denial,))
-
-
-def store_one_of_each(journal: JournalWriter) -> None:
-    (btc, *_) = load_settings(None, environ={}, dotenv=None).trading_rules().assets
-    journal.record_asset(btc)
-    closed = candle(T_MS + 300_000, 1.5, open=1.0, high=2.0, low=0.5)
-    trade = Trade(
-        asset="BTC",
-        side=Side.SELL,
-        entry_ms=T_MS,
-        exit_ms=T_MS + 1,
-        qty=Decimal(1),
-        entry_price=Decimal(2),
-        exit_price=Decimal(1),
-        fees=Decimal("0.1"),
-        funding=Decimal(0),
-        pnl=Decimal("0.9"),
-        reason=ExitReason.TIME,
-        decided_ms=T_MS,
-    )
-    journal.append(
-        ClosedCandle(asset="BTC", candle=closed),
-        decision(),
-        protection(1, T_MS + 1),
-        entry(epoch=None),
-        news(entry(), OrderStatus.FILLED),
-        execution(1),
-        trade,
-        initial_state(Decimal(10_000), T_MS),
-        StopMoved(
-            asset="BTC",
-            opened_ms=T_MS,
-            best=Decimal("80000.1"),
-            stop_loss=Decimal("81600.1"),
-            ts_ms=T_MS + 1,
-        ),
-        Transfer(transfer_id="1", ts_ms=T_MS, kind="TRANSFER_IN", amount=Decimal(5)),
-        SettingsChanged(operator="cli", changes="a: 1 -> 2", ts_ms=T_MS),
-        OperatorCommand(
-            command=CommandName.PAUSE,
-            arguments="BTC",
-            operator="me",
-            result="done",
-            ts_ms=T_MS,
-            is_done=True,
-        ),
-    )
 
 
 def test_an_intent_comes_back_with_its_newest_state_and_what_caused_it(
@@ -601,20 +437,19 @@ def test_facts_survive_a_kill_of_the_process_that_wrote_them(tmp_path: Path) -> 
     program = textwrap.dedent(
         """
         import sys
-        from tests_journal_facts import execution, journals_in
         from pathlib import Path
+        from tests.store.facts import execution, journals_in
         writer = journals_in(Path(sys.argv[1])).open("execution/BTC", lambda: None)
         for number in range(10**6):
             writer.append(execution(number))
             print(number, flush=True)
         """
     )
-    (tmp_path / "tests_journal_facts.py").write_text(Path(__file__).read_text())
     (tmp_path / "writer.py").write_text(program)
     writer = subprocess.Popen(
         [sys.executable, "writer.py", str(tmp_path)],
         cwd=tmp_path,
-        env={"PYTHONPATH": f"{ROOT}:{tmp_path}"},
+        env={"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -23,7 +23,7 @@ from infra.store.schema import FACT_TABLES, Migration
 from infra.store.writer import JournalWriter
 from tests.postgres_proxy import Cut, Wire, wire_to
 from tests.postgres_server import Cluster
-from tests.store.test_journal import T_MS, entry, execution
+from tests.store.facts import T_MS, entry, execution
 
 PATIENCE_MS = 1_000
 

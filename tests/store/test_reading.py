@@ -14,7 +14,7 @@ from infra.store.opening import inspect_journal, open_store
 from infra.store.reader import FactReader
 from tests.chaos.harness.journal_view import read_epochs, read_journal
 from tests.postgres_server import Cluster
-from tests.store.test_journal import T_MS, store_one_of_each
+from tests.store.facts import T_MS, store_one_of_each
 
 
 def facts_of(location: Location) -> list[Any]:

@@ -10,7 +10,7 @@ from infra.store.location import PostgresAddress
 from infra.store.opening import inspect_server, open_store
 from tests.postgres_cluster import running_cluster
 from tests.postgres_server import Cluster, made_cluster, wait_until_streaming
-from tests.store.test_journal import T_MS
+from tests.store.facts import T_MS
 from tests.store.test_postgres import set_to
 
 DOUBT = "standbys are connected, but synchronous_standby_names is empty"

@@ -4,15 +4,7 @@ from domain.trading.orders import OrderStatus
 from infra.store.location import Location
 from infra.store.unanswered import unanswered_orders
 from infra.store.writer import JournalWriter
-from tests.store.test_journal import (
-    entry,
-    journal,
-    journals,
-    location,
-    news,
-)
-
-__all__ = ["journal", "journals", "location"]
+from tests.store.facts import entry, news
 
 
 def test_an_order_is_unanswered_until_its_newest_news_is_for_certain(

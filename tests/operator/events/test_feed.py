@@ -9,7 +9,7 @@ from infra.store.location import Location
 from infra.store.opening import open_store
 from infra.store.schema import FACT_TABLES
 from tests.postgres_server import Cluster
-from tests.store.test_journal import T_MS, decision, store_one_of_each
+from tests.store.facts import T_MS, decision, store_one_of_each
 
 PARTS = {"fact", "decision_grant", "decision_close"}
 

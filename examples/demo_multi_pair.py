@@ -21,7 +21,7 @@ from examples.own_strategy import Breakout
 from infra.settings import load_settings
 from infra.store.opening import open_store
 from infra.venues.bybit.connection import BybitConnection, MarketConnection
-from infra.venues.bybit.http.client import Credentials
+from infra.venues.bybit.credentials import Credentials
 from infra.venues.bybit.venues import Venue
 from infra.venues.simulator.exchange import SimulatedExchange
 from infra.venues.simulator.options import SimulatorOptions

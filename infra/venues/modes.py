@@ -10,7 +10,7 @@ from domain.errors import ConfigError
 from infra.secrets.keystore import Keystore, Pair, asset_of, entry_of
 from infra.settings import Settings
 from infra.venues.bybit import venues
-from infra.venues.bybit.http.client import Credentials
+from infra.venues.bybit.credentials import Credentials
 from infra.venues.bybit.venues import Venue
 
 LIVE_TRADING, YES = "LIVE_TRADING", "yes"

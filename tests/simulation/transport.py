@@ -11,11 +11,12 @@ from typing import Any
 
 from infra.net.rate_limiter import Limiter
 from infra.net.server_clock import ServerClock
+from infra.venues.bybit.credentials import Credentials
 from infra.venues.bybit.endpoints.account import AccountCalls
 from infra.venues.bybit.endpoints.market import MarketCalls
 from infra.venues.bybit.endpoints.orders import OrderCalls
 from infra.venues.bybit.endpoints.positions import PositionCalls
-from infra.venues.bybit.http.client import PATIENCE, Credentials
+from infra.venues.bybit.http.client import PATIENCE
 from infra.venues.bybit.http.outcome import Answer, NoResponse
 from infra.venues.bybit.http.send_fence import SendFence
 from infra.venues.bybit.http.transport import Call, RestTransport

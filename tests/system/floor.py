@@ -19,7 +19,7 @@ from domain.trading.positions import Trade
 from infra.net.timing import StreamTiming
 from infra.settings import Settings, load_settings
 from infra.store.location import find_journal
-from infra.venues.bybit.http.client import Credentials
+from infra.venues.bybit.credentials import Credentials
 from infra.venues.bybit.venues import Venue
 from infra.venues.connection import Connection
 from infra.venues.simulator.exchange import SimulatedExchange

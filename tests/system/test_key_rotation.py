@@ -19,7 +19,7 @@ from infra.store.reading import open_reading
 from infra.store.unanswered import unanswered_orders
 from infra.venues.bybit.api_key import check_asset_keys
 from infra.venues.bybit.connection import BybitConnection
-from infra.venues.bybit.http.client import Credentials
+from infra.venues.bybit.credentials import Credentials
 from infra.venues.modes import credentials_of
 from tests.chaos.harness.journal_view import read_journal
 from tests.system.floor import PATIENCE_S, Floor, floor

@@ -20,10 +20,10 @@ from infra.net.server_clock import ServerClock
 from infra.net.stream_stats import StreamStats
 from infra.venues.bybit.account import prepare_account
 from infra.venues.bybit.api_key import check_asset_keys, check_beside
+from infra.venues.bybit.credentials import Credentials, KeyInUse
 from infra.venues.bybit.errors import ReadRefusedError
 from infra.venues.bybit.exchange import RECV_WINDOW_MS, BybitExchange
 from infra.venues.bybit.feed import BybitFeed, CandlePen
-from infra.venues.bybit.http.client import Credentials, KeyInUse
 from infra.venues.bybit.limits import BybitLimiter, bybit_limiter
 from infra.venues.bybit.listings import find_listing
 from infra.venues.bybit.private_stream import PrivateStream

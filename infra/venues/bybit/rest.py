@@ -12,11 +12,12 @@ from copy import copy
 
 from infra.net.server_clock import ServerClock
 from infra.net.tls import tls_context
+from infra.venues.bybit.credentials import Credentials, KeyInUse
 from infra.venues.bybit.endpoints.account import AccountCalls
 from infra.venues.bybit.endpoints.market import MarketCalls
 from infra.venues.bybit.endpoints.orders import OrderCalls
 from infra.venues.bybit.endpoints.positions import PositionCalls
-from infra.venues.bybit.http.client import PATIENCE, Credentials, KeyInUse, Patience
+from infra.venues.bybit.http.client import PATIENCE, Patience
 from infra.venues.bybit.http.meter import RequestStats
 from infra.venues.bybit.http.transport import RestTransport
 from infra.venues.bybit.limits import BybitLimiter

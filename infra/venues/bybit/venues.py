@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from infra.net.timing import StreamTiming
 from infra.net.tls import LEAST, tls_context
-from infra.venues.bybit.http.client import Credentials
+from infra.venues.bybit.credentials import Credentials
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

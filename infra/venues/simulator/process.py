@@ -14,7 +14,7 @@ from domain.errors import ConfigError
 from infra.process.processor import on_any_processor
 from infra.secrets.vault import vault_of
 from infra.settings import Settings
-from infra.venues.bybit.http.client import Credentials
+from infra.venues.bybit.credentials import Credentials
 from infra.venues.bybit.venues import Venue
 from infra.venues.simulator.keys import own_keys
 

@@ -16,7 +16,8 @@ from urllib.parse import parse_qsl
 
 from infra.net.rate_limiter import Limiter
 from infra.net.server_clock import ServerClock
-from infra.venues.bybit.http.client import Credentials, Patience
+from infra.venues.bybit.credentials import Credentials
+from infra.venues.bybit.http.client import Patience
 from infra.venues.bybit.limits import BYBIT_RATES
 from infra.venues.bybit.rest import BybitRest
 

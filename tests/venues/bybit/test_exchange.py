@@ -10,8 +10,9 @@ import pytest
 from domain.errors import OrderRefusedError, OutcomeUnknownError, UnavailableError
 from domain.market.instruments import Side
 from domain.trading.orders import OrderRequest, OrderStatus, OrderUpdate
+from infra.venues.bybit.credentials import Credentials
 from infra.venues.bybit.exchange import BybitExchange
-from infra.venues.bybit.http.client import Credentials, Patience
+from infra.venues.bybit.http.client import Patience
 from infra.venues.bybit.shapes.executions import Executions, execution_of
 from infra.venues.bybit.shapes.market import Ticker
 from infra.venues.bybit.shapes.positions import position_of

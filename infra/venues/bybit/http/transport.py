@@ -26,9 +26,10 @@ from domain.market.instruments import DAY_MS
 from domain.text import plain
 from infra.net.errors import UnansweredError
 from infra.net.server_clock import ServerClock
+from infra.venues.bybit.credentials import Credentials, KeyInUse
 from infra.venues.bybit.errors import NeverSentError
 from infra.venues.bybit.http.causes import cause_words
-from infra.venues.bybit.http.client import Client, Credentials, KeyInUse, Patience
+from infra.venues.bybit.http.client import Client, Patience
 from infra.venues.bybit.http.meter import RequestMeter, Result
 from infra.venues.bybit.http.outcome import (
     HTTP_FORBIDDEN,

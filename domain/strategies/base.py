@@ -18,6 +18,8 @@ from domain.strategies.explanation import Condition
 Parameter = bool | int | float | str | tuple[str, ...]
 Parameters = Mapping[str, Parameter]
 """Parameters by their names in the strategy's section of the settings."""
+_SPARE_CANDLES = 500
+"""Closes after which what an average started from no longer shows."""
 
 
 class Regime(StrEnum):
@@ -38,6 +40,11 @@ class CandleRules:
     entry_max_age_ms: int
     volatility_window: int
     """Number of log returns in volatility and correlation."""
+
+    @property
+    def history_candles(self) -> int:
+        """Closes that a start needs: from so many on, averages do not depend on the first one."""
+        return self.warmup_candles + _SPARE_CANDLES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,11 +4,13 @@ Scalars stay text, so that 0.07 becomes Decimal("0.07") without passing through 
 """
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.composer import Composer
 
 from infra.files import read_regular
 from infra.settings.problems import Key, Place, Problem
@@ -186,7 +188,25 @@ class _Reader:
         self.problems.append(_problem(self._file, line, text, key=key))
 
 
+class _Loader(Composer, yaml.CSafeLoader):
+    """Composes what libyaml parses, several times as fast as the parser in Python.
+
+    libyaml's own composer would overrun the stack where a text is nested deeply.
+    """
+
+    def __init__(self, text: str) -> None:
+        yaml.CSafeLoader.__init__(self, text)
+        Composer.__init__(self)
+
+
 def _compose(file: Path, text: str) -> yaml.Node | None:
+    with suppress(yaml.YAMLError, RecursionError, ValueError):
+        return yaml.compose(text, Loader=_Loader)
+    return _compose_with_problems(file, text)
+
+
+def _compose_with_problems(file: Path, text: str) -> yaml.Node | None:
+    """Compose by the parser in Python, which says more clearly what is wrong."""
     try:
         root: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.reader.ReaderError as error:

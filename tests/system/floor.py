@@ -288,6 +288,7 @@ def floor(
         fills=rules.fills,
         speed=SPEED,
         seed=seed,
+        history=rules.candles.history_candles,
         state=state,
     )
     with SimulatedExchange(options) as sim:

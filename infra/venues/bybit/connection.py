@@ -36,8 +36,6 @@ from infra.venues.bybit.venues import Venue
 
 _LOOK_S = 0.2
 """Pause between two checks whether a new key works."""
-_SPARE_CANDLES = 500
-"""Candles fetched beyond the warm-up, so that averages no longer depend on their seed."""
 
 
 def account_reader(venue: Venue) -> BybitRest:
@@ -150,7 +148,7 @@ class MarketConnection:
             read_recent,
             symbols=self.symbols,
             candle_ms=rules.candles.candle_ms,
-            history=rules.candles.warmup_candles + _SPARE_CANDLES,
+            history=rules.candles.history_candles,
             now_ms=self.server_clock.now_ms,
         )
 

@@ -27,6 +27,7 @@ def generated_market(settings: Settings, directory: Path) -> dict[str, str]:
     return {
         "--speed": str(settings.simulation.speed),
         "--seed": str(settings.simulation.seed),
+        "--history": str(settings.trading_rules().candles.history_candles),
         "--state": str(directory / "sim-exchange.state"),
     }
 

@@ -20,12 +20,13 @@ from tests.programs import Program
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = """
-simulation: {speed: 240}
+simulation: {speed: 240, seed: 120}
 strategy: {entry_max_age_ms: 120000, ema_short_period: 5, ema_long_period: 12, warmup_candles: 40,
            volatility_window: 20, cross_threshold: 200}
 supervision: {shutdown_seconds: 10}
 """
-"""Four candles every five seconds, and a trade within some; an entry may age on a slow machine."""
+"""Four candles every five seconds, and in this market a trade ends after 5, 7, 16 and 20 of them;
+an entry may age on a slow machine."""
 PATIENCE_S = 100
 LOOK_EVERY_S = 0.05
 

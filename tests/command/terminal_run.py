@@ -19,7 +19,7 @@ from tests.command.mode_runs import ROOT
 PATIENCE_S = 100
 _QUICK = """
 simulation: {speed: 240}
-strategy: {entry_max_age_ms: 120000}
+strategy: {entry_max_age_ms: 120000, warmup_candles: 700}
 supervision: {shutdown_seconds: 10}
 """
 _IN_TERMINAL = 'exec "$@" <"$0" >"$0" 2>&1'

@@ -22,7 +22,10 @@ def begin(tmp_path: Path) -> Iterator[Begin]:
     runs: list[SimRun] = []
 
     def start(drill: str, supervision: str, **environ: str) -> SimRun:
-        quick = f"simulation: {{speed: 240}}\nsupervision: {{{supervision}}}\n"
+        quick = (
+            "simulation: {speed: 240}\nstrategy: {warmup_candles: 700}\n"
+            f"supervision: {{{supervision}}}\n"
+        )
         runs.append(SimRun(tmp_path, quick=quick, words=("--drill", drill), environ=environ))
         return runs[-1]
 

@@ -57,7 +57,7 @@ def start(folder: Path, exchange: Client) -> ModeRun:
 @pytest.fixture
 def exchange(tmp_path: Path):
     """Run an exchange that knows all keys, and a keystore with the first of each."""
-    with running(speed=SPEED, seed=3) as client:
+    with running(speed=SPEED, seed=120, history=540) as client:
         for key in KEYS.values():
             client.control("keys", api_key=key, api_secret=f"{key}-secret")
         write_new_key(tmp_path / "key")

@@ -33,7 +33,7 @@ KEY = "5a" * 32
 
 @pytest.fixture
 def exchange() -> Iterator[Client]:
-    with running(speed=SPEED, seed=3) as client:
+    with running(speed=SPEED, seed=120, history=540) as client:
         yield client
 
 

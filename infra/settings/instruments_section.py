@@ -12,7 +12,7 @@ from domain.errors import ConfigError
 from domain.market.instruments import Instrument
 from infra.settings.aliases import Translation
 from infra.settings.problems import report
-from infra.settings.tree import UnreadableError, read_text, read_tree
+from infra.settings.tree import UnreadableError, compose, read_text, read_tree
 
 _SECTION = "instruments"
 _T = TypeVar("_T")
@@ -57,7 +57,7 @@ def write(file: Path, instruments: Sequence[Instrument]) -> None:
 
 
 def _merged(file: Path, lines: list[str], new: Mapping[str, Sequence[str]]) -> list[str]:
-    root = yaml.compose("\n".join(lines), Loader=yaml.SafeLoader)
+    root = _read(lambda: compose(file, "\n".join(lines)))
     pairs = root.value if isinstance(root, yaml.MappingNode) else []
     found = [(key, value) for key, value in pairs if key.value == _SECTION]
     if not found:

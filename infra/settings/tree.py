@@ -7,7 +7,7 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from yaml.composer import Composer
@@ -125,7 +125,7 @@ def read_tree(file: Path) -> Node:
     Raises:
         UnreadableError: the file is not a YAML mapping, or has a key twice.
     """
-    root = _compose(file, read_text(file))
+    root = compose(file, read_text(file))
     if root is None or root.tag.endswith(":null"):
         raise UnreadableError(_problem(file, 1, "the file is empty; allowed: sections of settings"))
     if not isinstance(root, yaml.MappingNode):
@@ -188,18 +188,29 @@ class _Reader:
         self.problems.append(_problem(self._file, line, text, key=key))
 
 
-class _Loader(Composer, yaml.CSafeLoader):
+if TYPE_CHECKING or yaml.__with_libyaml__:  # noqa: SIM108 (mypy needs a class)
+    _Parser = yaml.CSafeLoader
+else:  # PyYAML was built where libyaml was not installed
+    _Parser = yaml.SafeLoader
+
+
+class _Loader(Composer, _Parser):
     """Composes what libyaml parses, several times as fast as the parser in Python.
 
     libyaml's own composer would overrun the stack where a text is nested deeply.
     """
 
     def __init__(self, text: str) -> None:
-        yaml.CSafeLoader.__init__(self, text)
+        _Parser.__init__(self, text)
         Composer.__init__(self)
 
 
-def _compose(file: Path, text: str) -> yaml.Node | None:
+def compose(file: Path, text: str) -> yaml.Node | None:
+    """Return the root of a YAML text; None if it is empty.
+
+    Raises:
+        UnreadableError: it is not valid YAML.
+    """
     with suppress(yaml.YAMLError, RecursionError, ValueError):
         return yaml.compose(text, Loader=_Loader)
     return _compose_with_problems(file, text)

@@ -140,8 +140,19 @@ def test_a_funding_row_s_quantity_and_price_are_read_or_refused(field, odd):
 @pytest.mark.parametrize("exec_type", ["Trade", "Funding"])
 @pytest.mark.parametrize("odd", [-(10**17), "1000000"])
 def test_a_cost_above_what_it_is_charged_on_is_refused(exec_type, odd):
-    with pytest.raises(BadDataError, match="expected execFee of at most"):
+    with pytest.raises(
+        BadDataError, match=r"execution: .* at most .* execFee"
+    ):
         execution_of(Row("execution", EXECUTION | {"execType": exec_type, "execFee": odd}))
+
+
+@pytest.mark.parametrize(
+    "odd", [{"execQty": "-0.5"}, {"execFee": "1000000"}, {"execFee": None}, {"execPrice": []}]
+)
+def test_a_kind_of_execution_that_nobody_knows_keeps_no_other_from_being_read(odd):
+    found = execution_of(Row("execution", EXECUTION | {"execType": "Settle"} | odd))
+
+    assert not found.is_known_type
 
 
 def test_the_stream_s_name_of_the_entry_price_is_read_too():

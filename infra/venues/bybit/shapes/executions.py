@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from domain.errors import BadDataError
 from domain.market.instruments import Side
 from domain.trading.orders import ExitReason
 from domain.trading.positions import ZERO, Execution, ExecutionKind
@@ -81,7 +80,7 @@ def execution_of(row: Row) -> VenueExecution:
     """
     exec_type = row.text("execType")
     return VenueExecution(
-        execution=_quantity(row, exec_type) if exec_type in _TRADES else _money(row),
+        execution=_quantity(row, exec_type) if exec_type in _TRADES else _money(row, exec_type),
         exec_type=exec_type,
         venue_order_id=row.maybe_text("orderId"),
         leaves_qty=row.maybe_decimal("leavesQty"),
@@ -105,9 +104,15 @@ def _quantity(row: Row, exec_type: str) -> Execution:
     )
 
 
-def _money(row: Row) -> Execution:
-    # The quantity and price of a payment are not booked either, but are told.
-    qty, price = row.price_if_any("execQty") or ZERO, row.price_if_any("execPrice") or ZERO
+def _money(row: Row, exec_type: str) -> Execution:
+    if exec_type == _FUNDING:
+        # The quantity and price of a payment are not booked either, but are told.
+        qty, price = row.price_if_any("execQty") or ZERO, row.price_if_any("execPrice") or ZERO
+        cost = _cost(row, qty * price)
+    else:
+        # Nothing of it is booked, and nothing is known of how its fields are meant.
+        qty, price = row.maybe_decimal("execQty") or ZERO, row.maybe_decimal("execPrice") or ZERO
+        cost = row.maybe_decimal("execFee") or ZERO
     return Execution(
         exec_id=row.text("execId"),
         asset=asset_of(row.text("symbol")),
@@ -117,20 +122,13 @@ def _money(row: Row) -> Execution:
         side=row.maybe_side("side") or Side.SELL,
         qty=qty,
         price=price,
-        funding=-_cost(row, qty * price),
+        funding=-cost,
     )
 
 
 def _cost(row: Row, notional: Decimal) -> Decimal:
-    """Return a fee or a payment, negative if received; it is no more than what it is charged on.
-
-    Raises:
-        BadDataError: it is more, or no number.
-    """
-    cost = row.decimal("execFee")
-    if notional and abs(cost) > notional:
-        raise BadDataError(f"expected execFee of at most {notional:f}, found {cost:f}")
-    return cost
+    """Return a fee or a payment, negative if received; it is no more than what it is charged on."""
+    return row.decimal_within("execFee", notional) if notional else row.decimal("execFee")
 
 
 def _exit_reason(row: Row, exec_type: str) -> ExitReason | None:

@@ -63,6 +63,13 @@ class Row:
         found = self.maybe_decimal(name)
         return self._missing(name, "a number") if found is None else found
 
+    def decimal_within(self, name: str, limit: Decimal) -> Decimal:
+        """Return a required number between -limit and limit."""
+        found = self.decimal(name)
+        if abs(found) > limit:
+            self._missing(name, f"a number of at most {limit:f}")
+        return found
+
     def maybe_decimal(self, name: str) -> Decimal | None:
         """Return a finite number; None if it is missing, empty or unreadable."""
         return _decimal(self._raw.get(name))

@@ -80,8 +80,8 @@ def benchmark_plot(result: BacktestResult) -> go.Figure:
 
 def rolling_plot(result: BacktestResult) -> go.Figure:
     """Return a plot of Sharpe and volatility over the last days before each midnight."""
-    returns = daily_returns(result.equity, result.initial_balance)
-    found = rolling(result.equity, returns, DAYS)
+    equity = result.equity.since(result.begin_ms)
+    found = rolling(equity, daily_returns(equity, result.initial_balance), DAYS)
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06)
     for row, (name, values, color) in enumerate(
         (("Sharpe", found.sharpe, BLUE), ("volatility, %", found.volatility * 100, ORANGE)),

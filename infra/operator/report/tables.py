@@ -105,7 +105,7 @@ def _split_row(told: _Told) -> tuple[str, ...]:
 
 def _risk(result: BacktestResult) -> str:
     """Return the table of the per-asset figures that a running system shows."""
-    books, equity = PerformanceBooks(), result.equity
+    books, equity = PerformanceBooks(), result.equity.since(result.begin_ms)
     for trade in result.trades:
         books.add_trade(trade, None)
     is_day_end = equity.time_ms % DAY_MS == 0

@@ -79,6 +79,18 @@ def test_shares_of_assets_add_up_and_the_sharpe_ratio_is_that_of_the_last_days(
     assert float(whole[3]) == pytest.approx(sharpe_ratio(returns), abs=0.01)
 
 
+def test_what_is_before_the_part_that_counts_is_no_day_without_return(
+    result: BacktestResult,
+) -> None:
+    middle_ms = int(result.equity.time_ms[len(result.equity.time_ms) // 2])
+
+    shown = tables(replace(result, counts_from_ms=middle_ms))
+
+    (risk,) = [rows(text) for text in shown if "Return and risk by asset" in text]
+    returns = daily_returns(result.equity.since(middle_ms), result.initial_balance)[1:]
+    assert float(risk[-1][3]) == pytest.approx(sharpe_ratio(returns), abs=0.01)
+
+
 def test_falls_rivals_and_rests_are_shown(found: dict[str, list[list[str]]]) -> None:
     depths = [float(row[0].rstrip("%")) for row in found["Worst drawdowns"]]
     rivals = [row[0] for row in found["Against holding"]]

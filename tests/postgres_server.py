@@ -108,6 +108,17 @@ class Cluster:
         """Make a primary of a standby, and wait until it takes writes."""
         self._run("pg_ctl", "promote", "-D", str(self._data))
 
+    @contextmanager
+    def copying_its_log(self, folder: Path) -> Iterator[None]:
+        """Receive the log of changes as a backup does."""
+        program = [self._programs / "pg_receivewal", "-D", folder, "-d", self.url()]
+        with subprocess.Popen(program, stderr=subprocess.PIPE) as receiver:
+            try:
+                _wait_for(self, "SELECT FROM pg_stat_replication")
+                yield
+            finally:
+                receiver.terminate()
+
     def url(self, *others: "Cluster") -> str:
         """Return the address of its database, or of whichever of several takes writes."""
         folders = ",".join(str(one.folder) for one in (self, *others))
@@ -150,10 +161,13 @@ def made_cluster(primary: Cluster | None = None) -> Iterator[Cluster]:
 
 def wait_until_streaming(primary: Cluster) -> None:
     """Wait until a standby has caught up with its primary."""
-    query = "SELECT FROM pg_stat_replication WHERE state = 'streaming'"
-    with psycopg.connect(primary.url(), autocommit=True) as connection:
+    _wait_for(primary, "SELECT FROM pg_stat_replication WHERE state = 'streaming'")
+
+
+def _wait_for(server: Cluster, query: str) -> None:
+    with psycopg.connect(server.url(), autocommit=True) as connection:
         for _ in range(START_S * 20):
             if connection.execute(query).fetchone() is not None:
                 return
             connection.execute("SELECT pg_sleep(0.05)")
-    raise AssertionError("no standby has caught up")
+    raise AssertionError(f"nothing was ever found by: {query}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -45,3 +46,10 @@ def test_a_standby_that_is_not_synchronous_is_told_until_it_is(primary: Cluster)
 
 def test_a_server_without_standbys_is_not_doubted(cluster: Cluster) -> None:
     assert doubts(journal_at(cluster)) == ["", ""]
+
+
+def test_a_copy_of_the_log_of_changes_is_no_standby(cluster: Cluster, tmp_path: Path) -> None:
+    address = journal_at(cluster)
+
+    with cluster.copying_its_log(tmp_path):
+        assert doubts(address) == ["", ""]

@@ -34,6 +34,7 @@ _MS_PER_S = 1000
 _ANSWER_S = 1.0
 """How long a sample waits for the actors' answers; later ones count for the next sample."""
 _LINKS_EVERY_S = 60.0
+_DOUBT_EVERY_S = 86_400.0
 TURN_S = 15.0
 """The supervisor's loop turns at least once a second; if it takes much longer, it hangs."""
 
@@ -98,7 +99,7 @@ class Health:
         self._machine = MachineWatch(directory)
         self._books = BooksReader(self._journal)
         self._known_books = Books()
-        self._told_doubt = ""
+        self._told_doubt_s: float | None = None
         self._told_links_s: float | None = None
         candle_ms = settings.trading_rules().candles.candle_ms
         self._performance = PerformanceReader(self._journal, candle_ms)
@@ -188,8 +189,9 @@ class Health:
             self._sources.tell_links(figures.links.values(), figures.connections)
 
     def _tell_doubt(self, doubt: str) -> None:
-        if doubt and doubt != self._told_doubt:
-            self._told_doubt = doubt
+        now_s = time.monotonic()
+        if doubt and (self._told_doubt_s is None or now_s - self._told_doubt_s >= _DOUBT_EVERY_S):
+            self._told_doubt_s = now_s
             detail = f"{doubt}. You can: set synchronous_standby_names (docs/postgresql.md)."
             self._sources.tell(f"health/journal/{time.time_ns()}", "Server of the journal", detail)
 

@@ -6,11 +6,15 @@ from infra.store.postgres.connection import Connection, execute
 
 DOUBT = (
     "SELECT CASE WHEN current_setting('synchronous_standby_names') = '' "
-    "AND EXISTS (SELECT FROM pg_stat_replication) THEN "
+    "AND EXISTS (SELECT FROM pg_stat_replication "
+    "WHERE application_name NOT IN ('pg_basebackup', 'pg_receivewal')) THEN "
     "'standbys are connected, but synchronous_standby_names is empty: "
     "a failover may lose the latest facts' ELSE '' END AS doubt"
 )
-"""Query for the reason why the server may lose confirmed facts; empty if it does not."""
+"""Query for the reason why the server may lose confirmed facts; empty if it does not.
+
+What else reads the log of changes is no standby. Its `state` would tell as much, but not to all.
+"""
 
 
 def demand_durable(connection: Connection, address: PostgresAddress) -> None:

@@ -19,7 +19,7 @@ Parameter = bool | int | float | str | tuple[str, ...]
 Parameters = Mapping[str, Parameter]
 """Parameters by their names in the strategy's section of the settings."""
 _SPARE_CANDLES = 500
-"""Closes after which what an average started from no longer shows."""
+"""Closes fetched beyond the warm-up, so that averages depend less on the first one."""
 
 
 class Regime(StrEnum):
@@ -43,7 +43,7 @@ class CandleRules:
 
     @property
     def history_candles(self) -> int:
-        """Closes that a start needs: from so many on, averages do not depend on the first one."""
+        """Number of closes fetched at a start."""
         return self.warmup_candles + _SPARE_CANDLES
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from math import ceil
 from pathlib import Path
 
 from loguru import logger
@@ -17,6 +18,7 @@ from infra.settings import Settings
 from infra.venues.bybit.credentials import Credentials
 from infra.venues.bybit.venues import Venue
 from infra.venues.simulator.keys import own_keys
+from infra.venues.simulator.prices.generator import CANDLE_MS
 
 _ROOT = Path(__file__).resolve().parents[3]
 _LISTENING = re.compile(r"listening on http://(\S+)")
@@ -24,10 +26,12 @@ _LISTENING = re.compile(r"listening on http://(\S+)")
 
 def generated_market(settings: Settings, directory: Path) -> dict[str, str]:
     """Return the options of a generated market that continues where it was."""
+    candles = settings.trading_rules().candles
+    history = ceil(candles.history_candles * candles.candle_ms / CANDLE_MS)
     return {
         "--speed": str(settings.simulation.speed),
         "--seed": str(settings.simulation.seed),
-        "--history": str(settings.trading_rules().candles.history_candles),
+        "--history": str(history),
         "--state": str(directory / "sim-exchange.state"),
     }
 

@@ -234,7 +234,7 @@ def test_the_first_decision_that_differs_is_shown_with_both_causes(
     text = run(traced.folder, "diff", str(traced.folder), str(other))
 
     assert "decisions are equal, then:" in text
-    shown = [line for line in text.splitlines() if f"{wanted['asset']} refused:" in line]
+    shown = [line for line in text.splitlines() if f"{wanted['asset']} denied:" in line]
     assert len(shown) == 2
     assert wanted["detail"].split()[0] in shown[0]
     assert "GROUP" in shown[1]

@@ -61,9 +61,9 @@ Decision = tuple[int, str, str, str]
 
 def _decisions(facts: FactReader) -> list[Decision]:
     approved = [
-        (g.t_ms, g.asset, "granted", f"{g.qty:f} at {g.price:f}") for _, g in facts.approvals()
+        (a.t_ms, a.asset, "approved", f"{a.qty:f} at {a.price:f}") for _, a in facts.approvals()
     ]
-    refused = [(r.t_ms, r.asset, "refused", f"{r.reason} {r.figures}") for _, r in facts.denials()]
+    denied = [(d.t_ms, d.asset, "denied", f"{d.reason} {d.figures}") for _, d in facts.denials()]
     closed = [
         (
             o.intent.decided_ms,
@@ -78,7 +78,7 @@ def _decisions(facts: FactReader) -> list[Decision]:
         (t.exit_ms, t.asset, "closed by the exchange", f"{t.reason} at {_plain(t.exit_price)}")
         for _, t in facts.exits_by_exchange()
     ]
-    return sorted([*approved, *refused, *closed, *stopped])
+    return sorted([*approved, *denied, *closed, *stopped])
 
 
 def _plain(value: Decimal) -> str:
@@ -96,7 +96,7 @@ def _cause(side: Side, decision: Decision | None, first_ms: int) -> RenderableTy
     if decision is None or decision[0] > first_ms:
         return Text(f"nothing decided at {show_time(first_ms)}")
     t_ms, asset, what, _ = decision
-    if what in ("granted", "refused"):
+    if what in ("approved", "denied"):
         wanted = client_order_id(asset, t_ms, Purpose.ENTRY, 1)
         return story_view(story_of(wanted, side[1], side[2]))
     report, _ = Evidence(side[2], asset, t_ms, t_ms).report(t_ms)

@@ -90,7 +90,7 @@ class AssetActor(SupervisedActor):
         self._explanation: Explanation | None = None
         """Explanation of the reported close."""
         self._refusal: Denial | None = None
-        """Age limit of the entry signal of that close."""
+        """Denial of the entry signal of that close."""
         self._denied_signal_ms: int | None = None
         self._lost_ms: int | None = None
         """Since when the feed is lost; None while it works."""

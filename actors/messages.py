@@ -451,7 +451,7 @@ class TradeClosed(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PositionDiffers(Message):
-    """Event, from an execution: the exchange and the books differ permanently."""
+    """Event, from an execution: the exchange and the books differ lastingly."""
 
     asset: str
     since_ms: int

@@ -254,7 +254,7 @@ class NotifierActor(SupervisedActor):
         self._say(market.cooldown_ended(asset, end_ms, self._stopped_by(asset)))
 
     def _stopped_by(self, asset: str | None) -> str:
-        """Return what the operator must end before an asset, or any, opens again; or None."""
+        """Return what the operator must end before an asset, or any, opens again; may be empty."""
         commands = fold(self._journal.commands(), self._asset_names())
         state = self._journal.newest_state()
         if commands.panic is not None:

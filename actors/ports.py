@@ -215,7 +215,7 @@ class Journal(Protocol):
     def append(self, *facts: Fact) -> list[int]:
         """Store facts, all or none, and return their fact ids.
 
-        This also books what waited in the reserve.
+        Those that waited in the reserve no longer wait.
 
         Raises:
             FencedError: another incarnation has taken the lease.

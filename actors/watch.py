@@ -232,7 +232,7 @@ def outdated_risk(found: OperatorCommand) -> RiskRaised:
 
 
 def transfer_risk(transfer: Transfer) -> RiskRaised:
-    """Return the notice of a deposit or withdrawal; of foreign trades once a day each."""
+    """Return the danger of a deposit or withdrawal; of foreign trades once a day each."""
     figures = f"amount={transfer.amount:f} kind={transfer.kind}"
     if transfer.is_foreign_trade:
         return RiskRaised(

@@ -116,7 +116,7 @@ class Child:
 
 
 class Supervisor:
-    """Keeps children alive, with the strategy one-for-one."""
+    """Keeps children alive, with the one-for-one strategy."""
 
     def __init__(
         self,

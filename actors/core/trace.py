@@ -61,8 +61,9 @@ class Handling:
     """The incarnation that took it; 0 if none did."""
     outcome: Outcome = Outcome.DONE
     calls: list[Call] = field(default_factory=list)
-    told: list[Envelope] = field(default_factory=list)
     """Port calls, in order."""
+    told: list[Envelope] = field(default_factory=list)
+    """Messages sent, in order."""
     raised: Raised | None = None
     """What ended it early, or why it was not taken."""
     done_ns: int = 0

@@ -17,7 +17,7 @@ from domain.errors import AccessDeniedError, BadDataError, UnavailableError
 from domain.trading.sizing import ProtectiveLevels
 
 NO_ANSWER = (UnavailableError, AccessDeniedError, BadDataError)
-"""A query to the exchange failed and must be repeated."""
+"""Errors after which a query to the exchange must be repeated."""
 
 
 class Ask(Enum):
@@ -39,7 +39,7 @@ class Ask(Enum):
 
 @dataclass(frozen=True, slots=True)
 class LookUp:
-    """The outcome of an order."""
+    """A query for the outcome of an order."""
 
     client_order_id: str
 

@@ -43,7 +43,7 @@ class Exits:
         self._after_reduce: ClosePosition | None = None
         """A close requested during a reduce, which leaves the rest open."""
         self._reduction: ReducePosition | None = None
-        """Requests made while the position was unknown, or during another order."""
+        """One that was requested while the position was unknown, or during another order."""
 
     @property
     def is_wanted(self) -> bool:
@@ -57,7 +57,7 @@ class Exits:
         if position is None or is_younger(position, command.t_ms):
             return
         if position.is_external and command.purpose is not Purpose.OPERATOR:
-            return  # opened by hand: that person decides
+            return  # whoever opened it by hand decides
         if not self._is_under_way:
             self._unfinished = None
             self._send(position, command.t_ms, command.purpose, command.reason)

@@ -161,7 +161,7 @@ class Orders:
         """Store an entry as never sent."""
         order_id = intent.request.client_order_id
         voided = self._news(order_id, OrderStatus.VOID, why)
-        # An entry that is never sent needs no approval: the newest epoch lets it be stored.
+        # An entry that is never sent needs no permission: the newest epoch lets it be stored.
         self._context.backlog.store(replace(intent, protection_epoch=None), voided)
         order = Order(
             intent=intent, state=INTENDED.apply(voided), origin=self._context.actor.origin

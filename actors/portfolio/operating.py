@@ -213,8 +213,8 @@ class Operations:
         if not qty:
             why = "less than one step of quantity" if written else "no reduction is advised"
             return (False, f"{asset}: {why}"), argument
-        left = f"{position.qty:f}"
-        verdict = True, f"{asset}: being reduced by {qty:f} of {left}; the rest stays open"
+        rest = "the rest stays open" if qty < position.qty else "this closes it"
+        verdict = True, f"{asset}: being reduced by {qty:f} of {position.qty:f}; {rest}"
         return verdict, Reduction(qty=qty, t_ms=t_ms).written(asset)
 
     def _part(self, position: Position, fraction: Decimal | None) -> Decimal:

@@ -71,7 +71,6 @@ def report(facts: PeriodFacts, present: PresentFacts, now_ms: int, rules: Tradin
         f"{say.day(period.from_ms)}{until} UTC",
         *_lateness(period, now_ms),
         *_trading(facts),
-        *since_the_start(facts.performances, portfolio, rules),
         *say.listed("Refused:", _counts(facts.denials)),
         *say.listed("Restarts:", _counts(facts.restarts)),
         f"Now, {say.utc_second(now_ms)}:",
@@ -80,6 +79,8 @@ def report(facts: PeriodFacts, present: PresentFacts, now_ms: int, rules: Tradin
         *([] if present.links is None else connections(present.links)),
         opportunity(assets.get(rules_.asset) for rules_ in rules.assets),
         *waiting(assets),
+        # Last, since it is the longest: a channel may cut what does not fit one message.
+        *since_the_start(facts.performances, portfolio, rules),
     ]
     return Notice(
         key=period.key,

@@ -125,7 +125,7 @@ class AssetRun:
     # Decisions.
 
     def report(self, close: int, t_ms: int, global_cooldown_end_ms: int) -> AssetEvaluation | None:
-        """Return the asset's evaluation of a close; None without an exit or a signal.
+        """Return the asset's evaluation of a close; None without a position or a signal.
 
         The volatility of a signal is left out: see `measured`.
         """

@@ -32,7 +32,7 @@ class Levels(NamedTuple):
     daily_loss: float
     """At this daily loss or more something may happen."""
     least_equity: float
-    """At this equity or less the loss of entry capital fires."""
+    """At this equity or less the loss of entry capital may fire."""
 
 
 class Limits:

@@ -392,7 +392,7 @@ class OperatorState:
     leaving: frozenset[str] = frozenset()
     """Assets that open nothing more, and are no longer traded once they are flat."""
     left: frozenset[str] = frozenset()
-    """Assets that are no longer traded; those who still do so open nothing there."""
+    """Assets that are no longer traded; a portfolio that still has them opens nothing there."""
     newest_ms: int = 0
     outdated: OperatorCommand | None = None
     """The journal was found to lack facts, and there was no rearm since."""

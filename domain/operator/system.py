@@ -91,7 +91,7 @@ class VenueLink:
     is_streaming: bool
     """A stream connection carries its candles."""
     orders_per_minute: float
-    """Requests over the last minute."""
+    """Orders over the last minute."""
     request_p50_ms: float | None
     """How long the newest requests about it took; None: there were none lately."""
     request_p99_ms: float | None

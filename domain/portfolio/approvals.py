@@ -38,7 +38,7 @@ class RiskSnapshot:
     t_ms: int
     balance: Decimal
     held: Mapping[str, Held]
-    """Open positions by asset."""
+    """Open positions and reserved entries by asset."""
     size_multiplier: Decimal
     protection_epoch: int
     blocked: Blocked | None

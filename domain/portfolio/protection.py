@@ -179,7 +179,8 @@ def _valued(
 
 def _reduction_step(drawdown: Decimal, rules: ProtectionRules, *, before: int) -> int:
     """Return the deepest step reached; a step ends below the next shallower level."""
-    steps, step = rules.drawdown_steps, before
+    steps = rules.drawdown_steps
+    step = min(before, len(steps))  # the settings may have had more of them
     while step and drawdown < (steps[step - 2][0] if step > 1 else rules.drawdown_restore_fraction):
         step -= 1
     while step < len(steps) and drawdown >= steps[step][0]:

@@ -17,7 +17,7 @@ class AssetSnapshot:
 
     asset: str
     report: AssetEvaluation | None
-    """Time of the newest close; None before the first."""
+    """Evaluation of the newest close; None before the first."""
     position: Position | None
     closes_seen: int
     cooldown_minutes: int

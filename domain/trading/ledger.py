@@ -14,7 +14,7 @@ class Entry:
 
     order_id: str
     position: Position
-    """Time of its newest fill."""
+    """After its newest fill."""
     executed_qty: Decimal
     """Base units."""
 

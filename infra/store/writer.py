@@ -172,7 +172,7 @@ class JournalWriter(Records):
         self._engine.close()
 
     def append(self, *facts: Fact) -> list[int]:
-        """Store facts, all or none, and return their ids; what waited in the reserve is booked.
+        """Store facts, all or none, and return their ids; none of them waits in the reserve then.
 
         An intent, a command, a move of a stop, and whatever waited in the reserve, is synced to
         disk when this returns; other facts survive the death of the process, and a power cut once

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from domain.portfolio.performance import Performances
 from infra.trace.old_rules import rules_of_today, with_values
 from infra.trace.records import Session, StoredCall, StoredHandling, StoredRaised, StoredTold
 
@@ -58,6 +59,7 @@ _METHODS = {
 ADDED_CALLS: Mapping[tuple[str, str], Any] = {
     ("journal", "kept"): [],
     ("journal", "newest_stop_move"): None,
+    ("journal", "performances"): Performances(),
     ("journal", "protection_resting_until"): None,
     ("journal", "shortage"): None,
 }

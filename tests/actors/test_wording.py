@@ -488,15 +488,6 @@ ETH +412.60, 137% of PnL
   trades 1, won 100.0%, hold 5h 37m
 BTC -112.18, -37% of PnL
   trades 1, won 0.0%, hold 5h 37m
-Since the start:
-All: PnL with open +10.46,
-  return on open +6.53%, hold 1h,
-  Sharpe 1.20, volatility 12.3%,
-  diversification 12%
-BTC: Sharpe -0.50, volatility 20.0%,
-  slippage 1.3 bps, fees 5.5 bps,
-  MAE 1.23%, MFE 2.00%
-ETH: fees 5.5 bps
 Refused: CORRELATION 12,
   GLOBAL_COOLDOWN 3
 Restarts: asset/BTC 1
@@ -522,7 +513,16 @@ ETH DOWN, 0.0/min
 Journal connections: 9
 ACTIVE 1 of 3, 33%
 Entries wait for:
-- confirmations: BTC""",
+- confirmations: BTC
+Since the start:
+All: PnL with open +10.46,
+  return on open +6.53%, hold 1h,
+  Sharpe 1.20, volatility 12.3%,
+  diversification 12%
+BTC: Sharpe -0.50, volatility 20.0%,
+  slippage 1.3 bps, fees 5.5 bps,
+  MAE 1.23%, MFE 2.00%
+ETH: fees 5.5 bps""",
     ),
 }
 
@@ -560,11 +560,16 @@ def test_a_report_of_twelve_pairs_that_traded_fits_one_message() -> None:
         links=tuple(replace(LINKS.links[0], asset=name) for name in names), journal_connections=33
     )
     present = reports.PresentFacts(PORTFOLIO, snapshots, links)
+    all_open = {name: replace(POSITION, asset=name) for name in names}
+    full = replace(present, portfolio=replace(PORTFOLIO, positions=all_open))
 
     text = reports.report(facts, present, T_MS, rules).text
+    longest = reports.report(facts, full, T_MS, rules).text
 
     assert len(names) == 12
     assert len(text) <= MOST_CHARACTERS
+    # What a channel cuts off is the performance of the last pairs.
+    assert "Since the start:\nAll:" in longest[:MOST_CHARACTERS]
 
 
 def test_an_asset_with_a_position_waits_for_no_entry() -> None:

@@ -447,6 +447,19 @@ def test_state_stored_under_more_steps_than_there_are_takes_the_deepest() -> Non
     assert drawdown_multiplier(state, replace(LIMITS, drawdown_steps=())) == 1
 
 
+@pytest.mark.parametrize(
+    ("steps", "equity", "left"), [((), "9000", 0), (LIMITS.drawdown_steps, "9400", 1)]
+)
+def test_a_size_reduced_under_more_steps_than_there_are_goes_on_from_the_deepest(
+    steps, equity, left
+) -> None:
+    rules = replace(LIMITS, drawdown_steps=steps)
+
+    state, _ = step(replace(START, reduction_step=3), equity, NOON_MS, rules=rules)
+
+    assert state.reduction_step == left
+
+
 OFF = replace(
     LIMITS,
     drawdown_steps=(),

@@ -19,7 +19,7 @@ class Comparison:
         self._differences = 0
         """How often in a row the exchange held another quantity than the books."""
         self._is_frozen = False
-        """Whether they differ permanently; the portfolio knows."""
+        """Whether they differ lastingly; the portfolio knows."""
 
     @property
     def has_stayed(self) -> bool:
@@ -28,7 +28,7 @@ class Comparison:
 
     @property
     def is_frozen(self) -> bool:
-        """Tell whether they differ permanently."""
+        """Tell whether they differ lastingly."""
         return self._is_frozen
 
     def missing(self, venue_position: VenuePosition) -> Decimal:

@@ -36,7 +36,7 @@ class VenueConnectivity:
         """Unanswered queries in a row."""
         self._since_ms = 0
         self._is_lost = False
-        """Whether the portfolio knows."""
+        """Whether the portfolio was told that the exchange cannot be reached."""
         self._marked_ms = 0
 
     def on_silence(self, error: Exception) -> None:

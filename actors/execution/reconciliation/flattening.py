@@ -20,7 +20,7 @@ class Flattening:
         self._context = context
         self._exits = exits
         self._wanted: Flatten | None = None
-        """Whether all must be closed and canceled, and the exchange has not confirmed it yet."""
+        """What must be closed and canceled, and is not confirmed by the exchange; None: nothing."""
         self._resting: int | None = None
         """Number of resting orders, whoever sent them, at the last query; None: not queried yet."""
         self._has_seen_flat = False

@@ -22,7 +22,8 @@ class Trail:
     """The stop state of one asset; it belongs to the position, and is rebuilt from facts.
 
     A move is stored before it is sent to the exchange, and again once the exchange has confirmed
-    it: only then is a fill at the stop attributed to it.
+    it. A fill at the stop is attributed to a confirmed move, or to another one if its price is
+    nearer to that.
     """
 
     def __init__(self, context: ExecutionContext) -> None:

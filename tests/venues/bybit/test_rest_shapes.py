@@ -140,9 +140,7 @@ def test_a_funding_row_s_quantity_and_price_are_read_or_refused(field, odd):
 @pytest.mark.parametrize("exec_type", ["Trade", "Funding"])
 @pytest.mark.parametrize("odd", [-(10**17), "1000000"])
 def test_a_cost_above_what_it_is_charged_on_is_refused(exec_type, odd):
-    with pytest.raises(
-        BadDataError, match=r"execution: .* at most .* execFee"
-    ):
+    with pytest.raises(BadDataError, match=r"execution: .* at most .* execFee"):
         execution_of(Row("execution", EXECUTION | {"execType": exec_type, "execFee": odd}))
 
 

@@ -21,7 +21,7 @@ NOT_QUICK = ("test_setup.py", "test_postgres.py", "test_killed_rekey.py", "test_
 """Of these, those that start and kill processes of their own."""
 
 # The same examples on each run, and no verdict on time.
-settings.register_profile("ci", derandomize=True, deadline=None)
+settings.register_profile("ci", derandomize=True, deadline=None, max_examples=60)
 settings.register_profile("quick", settings.get_profile("ci"), max_examples=10)
 settings.load_profile("ci")
 logger.remove()

@@ -12,7 +12,6 @@ from itertools import count
 from pathlib import Path
 
 import psutil
-import psycopg
 
 from domain.errors import ConfigError
 from infra.store.location import PostgresAddress
@@ -165,6 +164,8 @@ def wait_until_streaming(primary: Cluster) -> None:
 
 
 def _wait_for(server: Cluster, query: str) -> None:
+    import psycopg  # noqa: PLC0415 (optional: chaos runs without a server do without)
+
     with psycopg.connect(server.url(), autocommit=True) as connection:
         for _ in range(START_S * 20):
             if connection.execute(query).fetchone() is not None:

@@ -4,12 +4,24 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_a_command_that_asks_no_exchange_imports_no_client_of_one() -> None:
-    commands = "bin.backtest, bin.ctl, bin.keys, bin.parity, bin.store, bin.trace, bin.web"
-    code = f"import sys, {commands}; print({{'pybit', 'requests'}} & set(sys.modules))"
+@pytest.mark.parametrize(
+    ("modules", "others"),
+    [
+        (
+            "bin.backtest, bin.ctl, bin.keys, bin.parity, bin.store, bin.trace, bin.web",
+            {"pybit", "requests"},
+        ),
+        ("bin.bootstrap.live", {"telegram", "apprise", "httpx"}),
+    ],
+    ids=["commands that ask no exchange", "a default start, which notifies nobody"],
+)
+def test_what_is_not_used_is_not_imported(modules: str, others: set[str]) -> None:
+    code = f"import sys, {modules}; print({others} & set(sys.modules))"
 
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True

@@ -418,16 +418,6 @@ def test_the_heartbeat_outlives_every_answer_and_never_shows_its_address(
     assert "s3cret" not in "".join(told)
 
 
-def test_a_default_start_imports_no_library_of_a_channel() -> None:
-    costly = "{'telegram', 'apprise', 'httpx'}"
-    code = f"import sys, bin.bootstrap.live; print(sorted({costly} & set(sys.modules)))"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-
-    assert done.stdout.strip() == "[]"
-
-
 def test_a_carrier_that_is_closed_leaves_what_waits_for_the_next_run(
     journals: JournalStore,
 ) -> None:

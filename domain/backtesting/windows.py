@@ -2,7 +2,7 @@
 
 from domain.backtesting.market import Market
 from domain.market.candles import CandleSeries
-from domain.market.indicators import Array
+from domain.market.indicators import Array, Deviations, deviations
 from domain.trading.decisions import AssetEvaluation
 
 
@@ -13,6 +13,8 @@ class HistoryWindows:
         """Take the candles and the number of log returns in a window."""
         self._market = market
         self._length = length
+        self._deviations: dict[str, tuple[int, Deviations | None]] = {}
+        """Of each asset's newest requested close, with its time."""
 
     def append(self, report: AssetEvaluation) -> None:
         """Do nothing: the close is known."""
@@ -32,3 +34,12 @@ class HistoryWindows:
         if rest or not self._length <= index < len(found.series):
             return None
         return found.log_returns(index - self._length, index)
+
+    def deviations(self, asset: str, t_ms: int) -> Deviations | None:
+        """Return those of the log returns up to t; None where there are none."""
+        known = self._deviations.get(asset)
+        if known is None or known[0] != t_ms:
+            returns = self.returns(asset, t_ms)
+            known = t_ms, None if returns is None else deviations(returns)
+            self._deviations[asset] = known
+        return known[1]

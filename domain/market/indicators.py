@@ -5,8 +5,8 @@ all at once (an actor that restarts): a restart must not change a single decisio
 """
 
 import math
-from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 
 import numpy as np
@@ -42,22 +42,31 @@ def ema_series(closes: Sequence[float], period: int) -> list[float]:
 class CloseWindow:
     """The newest closes of one asset, enough for `returns` log returns."""
 
-    __slots__ = ("_closes", "_full")
+    __slots__ = ("_closes", "_end", "_full")
 
-    def __init__(self, returns: int, closes: Iterable[float] = ()) -> None:
+    def __init__(self, returns: int, closes: Sequence[float] = ()) -> None:
         """Keep the last `returns` + 1 closes."""
         self._full = returns + 1
-        self._closes: deque[float] = deque(closes, maxlen=self._full)
+        newest = closes[-self._full :]
+        self._closes = np.empty(2 * self._full)
+        """The newest ones end before `_end`; with room for more, so that few are ever moved."""
+        self._end = len(newest)
+        self._closes[: self._end] = newest
 
     def append(self, close: float) -> None:
         """Add the newest close."""
-        self._closes.append(close)
+        if self._end == len(self._closes):
+            self._closes[: self._full] = self._closes[self._full :]
+            self._end = self._full
+        self._closes[self._end] = close
+        self._end += 1
 
     def log_returns(self) -> Array | None:
         """Return the (n,) log returns, oldest first; None while fewer than n are known."""
-        if len(self._closes) < self._full:
+        if self._end < self._full:
             return None
-        returns: Array = np.diff(np.log(np.array(self._closes)))
+        logs = np.log(self._closes[self._end - self._full : self._end])
+        returns: Array = logs[1:] - logs[:-1]
         return returns
 
 
@@ -67,23 +76,32 @@ def volatility(returns: Array) -> float:
     return math.sqrt(float(np.add.reduce(off * off)) / (len(returns) - 1))
 
 
-def correlation(left: Array | None, right: Array | None) -> float | None:
-    """Return Pearson's correlation of two (n,) series, in [-1, 1].
+@dataclass(frozen=True, slots=True)
+class Deviations:
+    """One series' part of its correlations with others."""
+
+    values: Array
+    """(n,) the series without its mean."""
+    square_sum: float
+
+
+def deviations(series: Array) -> Deviations:
+    """Return the deviations of an (n,) series from its mean."""
+    values = series - np.add.reduce(series) / len(series)
+    return Deviations(values, float(np.add.reduce(values * values)))
+
+
+def correlation(left: Deviations | None, right: Deviations | None) -> float | None:
+    """Return Pearson's correlation of two series of n values, in [-1, 1].
 
     Returns:
         None if it is not defined: a series is missing or does not vary.
     """
-    if left is None or right is None:
+    if left is None or right is None or left.square_sum <= 0.0 or right.square_sum <= 0.0:
         return None
-    count = len(left)
-    left_off = left - np.add.reduce(left) / count
-    right_off = right - np.add.reduce(right) / count
-    # Sums of products, not a dot product: BLAS may sum in another order from run to run.
-    left_sum = float(np.add.reduce(left_off * left_off))
-    right_sum = float(np.add.reduce(right_off * right_off))
-    if left_sum <= 0.0 or right_sum <= 0.0:
-        return None
-    found = float(np.add.reduce(left_off * right_off)) / math.sqrt(left_sum * right_sum)
+    # A sum of products, not a dot product: BLAS may sum in another order from run to run.
+    products = float(np.add.reduce(left.values * right.values))
+    found = products / math.sqrt(left.square_sum * right.square_sum)
     return max(-1.0, min(1.0, found))
 
 

@@ -484,4 +484,5 @@ class PortfolioState:
         return signed(self._correlation(t_ms, left.asset, right.asset), left.side, right.side)
 
     def _correlation(self, t_ms: int, left: str, right: str) -> float | None:
-        return correlation(self._windows.returns(left, t_ms), self._windows.returns(right, t_ms))
+        windows = self._windows
+        return correlation(windows.deviations(left, t_ms), windows.deviations(right, t_ms))

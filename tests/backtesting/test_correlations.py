@@ -40,7 +40,7 @@ def test_rough_correlations_are_near_the_exact_ones_or_left_to_them(recipe: Reci
         for close, value in enumerate(values.tolist()):
             t_ms = market.time_ms(close)
             exact = correlation(
-                windows.returns(left.asset, t_ms), windows.returns(right.asset, t_ms)
+                windows.deviations(left.asset, t_ms), windows.deviations(right.asset, t_ms)
             )
             if exact is None:
                 assert not np.isfinite(value)

@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.market.indicators import (
+    Array,
     CloseWindow,
     correlation,
+    deviations,
     ema_alpha,
     ema_next,
     ema_series,
@@ -75,12 +77,16 @@ def test_window_has_the_newest_returns_and_none_before_it_is_full(closes, wanted
         np.testing.assert_array_equal(CloseWindow(wanted, closes).log_returns(), expected)
 
 
+def correlated(left: Array, right: Array) -> float | None:
+    return correlation(deviations(left), deviations(right))
+
+
 def test_correlation_of_known_series() -> None:
     left = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
 
-    assert correlation(left, left * 3 - 7) == pytest.approx(1)
-    assert correlation(left, -left) == pytest.approx(-1)
-    assert correlation(left, np.array([2.0, 1.0, 4.0, 3.0, 5.0])) == pytest.approx(0.8)
+    assert correlated(left, left * 3 - 7) == pytest.approx(1)
+    assert correlated(left, -left) == pytest.approx(-1)
+    assert correlated(left, np.array([2.0, 1.0, 4.0, 3.0, 5.0])) == pytest.approx(0.8)
 
 
 def test_correlation_and_volatility_agree_with_numpy_and_statistics_on_random_returns() -> None:
@@ -89,7 +95,7 @@ def test_correlation_and_volatility_agree_with_numpy_and_statistics_on_random_re
     for _ in range(50):
         left, noise = random.normal(scale=0.002, size=(2, 288))
         right = random.uniform(-1, 1) * left + noise
-        found = correlation(left, right)
+        found = correlated(left, right)
         assert found == pytest.approx(np.corrcoef(left, right)[0, 1], abs=1e-12)
         assert found == pytest.approx(statistics.correlation(left, right), abs=1e-12)
         assert volatility(left) == pytest.approx(statistics.stdev(left.tolist()), rel=1e-12)
@@ -100,13 +106,13 @@ def test_correlation_and_volatility_agree_with_numpy_and_statistics_on_random_re
 def test_correlation_does_not_depend_on_which_asset_comes_first(pairs) -> None:
     left, right = np.array(pairs).T
 
-    assert correlation(left, right) == correlation(right, left)
+    assert correlated(left, right) == correlated(right, left)
 
 
 def test_correlation_with_a_missing_or_a_flat_series_is_not_judged() -> None:
     left, flat = np.array([0.1, -0.2, 0.3]), np.zeros(3)
 
-    assert correlation(None, left) is None
-    assert correlation(left, None) is None
-    assert correlation(left, flat) is None
-    assert correlation(flat, left) is None
+    assert correlation(None, deviations(left)) is None
+    assert correlation(deviations(left), None) is None
+    assert correlated(left, flat) is None
+    assert correlated(flat, left) is None

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from domain.market.indicators import Array, correlation, volatility
+from domain.market.indicators import Array, correlation, deviations, volatility
 from domain.market.instruments import DAY_MS, exact
 from domain.market.ratios import DAYS_PER_YEAR
 from domain.operator import wording as say
@@ -27,13 +27,14 @@ def correlations(facts: FactReader, rules: TradingRules) -> dict[str, Any]:
     names = [asset.asset for asset in rules.assets]
     times, returns = _returns(facts, names, window + _HISTORY)
     newest = returns[:, -window:] if len(times) >= window else returns[:0]
+    deviating = [deviations(each) for each in newest]
     ends = list(range(len(times), window - 1, -_EVERY))[::-1]
     spans = [returns[:, end - window : end] for end in ends]
     year = math.sqrt(DAYS_PER_YEAR * DAY_MS / rules.candles.candle_ms)
     return {
         "assets": names,
         "window": window,
-        "matrix": [[correlation(one, other) for other in newest] for one in newest],
+        "matrix": [[correlation(one, other) for other in deviating] for one in deviating],
         "time": [int(times[end - 1]) for end in ends],
         "mean": [_mean(span) for span in spans],
         "volatility": {

@@ -458,8 +458,14 @@ class PortfolioState:
     def _open_correlation(self, t_ms: int, held: Mapping[str, Position]) -> float | None:
         if len(held) < _PAIR:
             return None
-        pairs = combinations(sorted(held, key=self._rules.order_of), 2)
-        judged = [self._signed_correlation(t_ms, held[left], held[right]) for left, right in pairs]
+        series = [
+            (self._windows.deviations(asset, t_ms), held[asset].side)
+            for asset in sorted(held, key=self._rules.order_of)
+        ]
+        judged = [
+            signed(correlation(left, right), left_side, right_side)
+            for (left, left_side), (right, right_side) in combinations(series, 2)
+        ]
         found = [value for value in judged if value is not None]
         return sum(found) / len(found) if found else None
 
@@ -478,10 +484,6 @@ class PortfolioState:
         found = self._open_correlation(t_ms, self.positions)
         is_high = found is not None and found > rules.high_correlation_size_level
         return multiplier * rules.high_correlation_size_multiplier if is_high else multiplier
-
-    def _signed_correlation(self, t_ms: int, left: Position, right: Position) -> float | None:
-        """Return the correlation of two positions, negated if one hedges the other."""
-        return signed(self._correlation(t_ms, left.asset, right.asset), left.side, right.side)
 
     def _correlation(self, t_ms: int, left: str, right: str) -> float | None:
         windows = self._windows

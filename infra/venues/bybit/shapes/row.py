@@ -187,6 +187,8 @@ def _decimal(raw: object) -> Decimal | None:
 
 
 def _integer(raw: object) -> int | None:
+    if type(raw) is int:  # as most are given
+        return raw if abs(raw) <= _LARGEST_INT else None
     found = _decimal(raw)
     if found is None or found != found.to_integral_value() or abs(found) > _LARGEST_INT:
         return None

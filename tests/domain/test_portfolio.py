@@ -608,6 +608,17 @@ def test_closes_that_are_remembered_and_closes_that_are_reported_are_the_same() 
         assert state._correlation(NOON_MS + 1, "BTC", "ETH") is None
 
 
+def test_closes_remembered_anew_replace_those_already_correlated() -> None:
+    state = portfolio(SMALL)
+    for name, values in {"BTC": UP, "ETH": DOWN}.items():
+        state.remember_closes(name, series(values, NOON_MS - 3 * CANDLE_MS))
+    assert state._correlation(NOON_MS, "BTC", "ETH") == pytest.approx(-0.99, abs=0.01)
+
+    state.remember_closes("ETH", series(UP, NOON_MS - 3 * CANDLE_MS))
+
+    assert state._correlation(NOON_MS, "BTC", "ETH") == pytest.approx(1)
+
+
 def test_deciding_a_close_again_from_the_facts_before_it_decides_the_same() -> None:
     def restarted() -> PortfolioState:
         state = played({"BTC": UP})

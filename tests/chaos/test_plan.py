@@ -54,6 +54,19 @@ def test_a_kill_at_a_moved_stop_comes_with_a_stop_to_move() -> None:
     assert all("stop_removed" in dict(life.faults) for life in moved)
 
 
+def test_what_must_be_flat_after_a_panic_was_opened_before_it() -> None:
+    lives = [life for seed in range(400) for life in make_plan(seed).lives]
+    flattened = [life for life in lives if life.is_full_to_the_end and life.panic_s is not None]
+
+    assert flattened
+    assert all(
+        opened_s < (life.panic_s or 0.0)
+        for life in flattened
+        for name, opened_s in life.faults
+        if name == "position_opened"
+    )
+
+
 @pytest.mark.parametrize(
     "name", sorted({*ACTOR_DRILLS, *PROCESS_DRILLS, "poison", "locked", "panic"})
 )

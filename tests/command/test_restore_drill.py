@@ -14,6 +14,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from domain.rules import TradingRules
+from domain.trading.positions import Position, book
 from infra.run.backups import opened
 from infra.settings import load_settings
 from infra.store.backup.chain import find_chains, problems
@@ -88,6 +89,15 @@ def newest_fact(run: ModeRun) -> int:
         return int(journal.rows("SELECT MAX(id) AS id FROM fact")[0]["id"])
 
 
+def is_backed_up_open(run: ModeRun) -> bool:
+    """Tell whether the backup holds the whole journal, and a position is open in it."""
+    fact, positions = newest_fact(run), dict[str, Position | None]()
+    for _, execution in journal_of(run).executions:
+        positions[execution.asset] = book(positions.get(execution.asset), execution).position
+    is_whole = read_state(run.run_dir).fact == fact == newest_fact(run)
+    return is_whole and any(positions.values())
+
+
 def agrees(exchange: Client, run: ModeRun, rules: TradingRules) -> bool:
     """Tell whether each execution is booked once, and the books are the exchange's."""
     state, records, journal = exchange.state(), exchange.records(), journal_of(run)
@@ -102,7 +112,7 @@ def test_a_paper_run_that_is_lost_goes_on_with_its_account_and_what_was_open(
     settings = settings_of(tmp_path, exchange)
     run = ModeRun(tmp_path, "paper", settings)
     run.wait_for("SHORT opened")
-    run.wait(lambda: read_state(run.run_dir).fact == newest_fact(run), "the whole backup")
+    run.wait(lambda: is_backed_up_open(run), "the whole backup, with an open position")
     account = (run.run_dir / "paper.state").read_text()
     lose(run)
 

@@ -248,7 +248,11 @@ def _full_life(random: Random, names: Sequence[str]) -> Life:
         chosen.append("position_opened")  # else there is often nothing to close
     return Life(
         drills=tuple(drills),
-        faults=tuple((name, random.uniform(0.0, 2.0)) for name in chosen),
+        # A position that is opened by hand after the panic is left to whoever opened it.
+        faults=tuple(
+            (name, random.uniform(0.0, 1.0 if name == "position_opened" else 2.0))
+            for name in chosen
+        ),
         locked_s=0.0,
         panic_s=random.uniform(1.5, 3.5),
         length_s=12.0,
